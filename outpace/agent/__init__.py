@@ -1,0 +1,1 @@
+"""The agent searches: strategies decide what to try, proposers try it, the store remembers."""

@@ -1,0 +1,1 @@
+"""A model completes a conversation."""

@@ -1,0 +1,50 @@
+"""The seam for language models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from outpace.agent.proposal import ModelUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A model's answer. ``finish`` is ``stop``, or ``length`` where the token limit cut it off, or the endpoint's word."""
+
+    text: str
+    model: str
+    finish: str = "stop"
+    usage: ModelUsage = ModelUsage(calls=1)
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How to sample; None leaves it to the endpoint."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+class Model(Protocol):
+    """Completes conversations."""
+
+    name: str
+
+    async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = Sampling()) -> Completion:
+        """Return the answer.
+
+        ``key`` names this request within the run (brief and turn): whoever records answers files them under it.
+        Raises ``ModelTransient`` or ``ModelPermanent``.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Prompts are template files, rendered from a task and a brief."""

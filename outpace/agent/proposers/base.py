@@ -1,0 +1,26 @@
+"""The seam for proposers."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from outpace.agent.proposal import Brief, Proposal, Result
+from outpace.tasks.spec import Task
+
+
+class Proposer(Protocol):
+    """Turns briefs into candidates.
+
+    ``lookahead`` is how many proposals it is worth keeping in flight beyond what the evaluator can take: 0 for proposers
+    that answer at once, more for those that wait for somebody else.
+    """
+
+    name: str
+    lookahead: int
+
+    async def propose(self, task: Task, brief: Brief) -> Proposal:
+        """Return a candidate for the brief; raises ``ProposalError`` where none came of it, ``ModelError`` for endpoints."""
+        ...
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """Learn what became of briefs (a bandit, an optimiser of numbers); a fold, as for strategies."""
+        ...

@@ -1,0 +1,173 @@
+"""The seam for stores: what a run remembers, in the order in which it happens.
+
+One brief's way through the store: ``add_brief`` (asked) → ``add_completion`` (a model answered; before anything else
+happens to the answer) → ``add_proposal`` (a candidate came of it; before it is evaluated) → ``add_result`` (evaluated,
+or failed). Each call is one transaction that is on disk when it returns. Nothing is ever changed or deleted.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from outpace.agent.budget import Budget, Spent
+from outpace.agent.models.base import Completion
+from outpace.agent.proposal import Brief, Member, Proposal, Result
+from outpace.evaluators.base import Evaluation
+from outpace.tasks.candidate import Candidate
+from outpace.tasks.spec import Goal, Split
+
+RunStatus = Literal["running", "finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything that defines a run, enough to resume it. ``task`` is what the user named (a name or a folder's path)."""
+
+    task: str
+    task_name: str
+    task_fingerprint: str
+    goal: Goal
+    strategy: str
+    proposer: str
+    seed: int
+    budget: Budget
+    workers: int
+    sandbox: str
+    strategy_params: Mapping[str, Any] = field(default_factory=dict)
+    proposer_params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as the store knows it. ``id`` is short and sortable by time; ``created`` is UTC in ISO 8601.
+
+    ``status`` ``running`` may also mean that its process died: whoever holds the run's lock knows.
+    """
+
+    id: str
+    config: RunConfig
+    created: str
+    status: RunStatus = "running"
+    reason: str = ""
+    champion: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A brief that was asked and has no result yet; ``proposal`` is there if it got that far."""
+
+    brief: Brief
+    proposal: Proposal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a leaderboard: the champion of a run, with its confirmed and its held-out evaluation."""
+
+    run: Run
+    candidate: str
+    evaluation: Evaluation
+    heldout: Evaluation | None
+    start: Evaluation | None
+    proposer: str
+    evaluations: int
+
+
+class Store(Protocol):
+    """Remembers runs. Every method may raise ``StoreError``; all are synchronous and safe to call from one other thread."""
+
+    def add_run(self, config: RunConfig) -> Run:
+        """Begin a run."""
+        ...
+
+    def end_run(self, run: str, status: RunStatus, *, reason: str = "", champion: str | None = None) -> None:
+        """Record how a sitting of a run ended (appended; the last one counts)."""
+        ...
+
+    def run(self, run: str) -> Run:
+        """Return a run by id or unambiguous prefix, ``last`` for the newest; raises ``UnknownName``."""
+        ...
+
+    def runs(self, *, task: str | None = None) -> list[Run]:
+        """Return all runs, newest first, of one task if named."""
+        ...
+
+    def add_brief(self, run: str, brief: Brief, state: Mapping[str, Any]) -> None:
+        """Record an ask, with the strategy's ``state`` right after it."""
+        ...
+
+    def add_completion(self, run: str, key: str, completion: Completion) -> None:
+        """Record a model's answer under its request's key."""
+        ...
+
+    def completion(self, run: str, key: str) -> Completion | None:
+        """Return the recorded answer of a request, if there is one."""
+        ...
+
+    def add_proposal(self, run: str, brief: int, proposal: Proposal) -> None:
+        """Record the candidate that came of brief number ``brief``."""
+        ...
+
+    def add_result(self, run: str, result: Result) -> None:
+        """Record what became of a brief (this is the order in which results are told)."""
+        ...
+
+    def add_wall(self, run: str, wall_s: float) -> None:
+        """Add to the run's wall clock (called now and then, and at the end of a sitting)."""
+        ...
+
+    def results(self, run: str) -> Iterator[Result]:
+        """Yield all results in the order in which they were recorded."""
+        ...
+
+    def pending(self, run: str) -> list[Pending]:
+        """Return the briefs without a result, by number."""
+        ...
+
+    def state(self, run: str) -> Mapping[str, Any]:
+        """Return the strategy's state as of the last brief ({} before the first)."""
+        ...
+
+    def spent(self, run: str) -> Spent:
+        """Return what the run has used."""
+        ...
+
+    def evaluation(self, run: str, candidate: str) -> Evaluation | None:
+        """Return the run's earlier evaluation of a candidate, if it has one (``infra`` does not count)."""
+        ...
+
+    def add_confirmation(self, run: str, candidate: str, split: Split, evaluation: Evaluation) -> None:
+        """Record a further evaluation of a candidate: a confirmation on fresh seeds, or on held-out cases."""
+        ...
+
+    def confirmations(self, run: str, candidate: str) -> dict[Split, Evaluation]:
+        """Return the last confirmation of a candidate for each split."""
+        ...
+
+    def top(self, run: str, n: int) -> list[Member]:
+        """Return the run's best ``n`` members by rank, best first."""
+        ...
+
+    def history(self, run: str) -> list[tuple[int, float]]:
+        """Return the best-so-far curve: (evaluations, score) at each improvement."""
+        ...
+
+    def statuses(self, run: str) -> dict[str, int]:
+        """Return how many results ended how: evaluation statuses, ``failed`` for proposals that gave no candidate."""
+        ...
+
+    def candidate(self, candidate: str) -> Candidate:
+        """Return a candidate by id or unambiguous prefix (at least 4 digits); raises ``UnknownName``."""
+        ...
+
+    def lineage(self, candidate: str) -> list[tuple[Run, Result]]:
+        """Return the first result of a candidate and of its first parents, back to the start: newest first."""
+        ...
+
+    def leaderboard(self, *, task: str | None = None) -> list[Entry]:
+        """Return the champions of all ended runs: by task, best rank first (held-out rank where there is one)."""
+        ...
+
+    def close(self) -> None:
+        """Close the database."""
+        ...

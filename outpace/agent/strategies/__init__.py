@@ -1,0 +1,1 @@
+"""A strategy decides what to try next (ask) and who survives (tell)."""

@@ -1,0 +1,37 @@
+"""The seam for search strategies."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from outpace.agent.proposal import Brief, Result
+from outpace.tasks.spec import Goal
+
+
+class Strategy(Protocol):
+    """Decides what to try next and who survives. No input or output, no clock, no chance but its seed.
+
+    Constructed as ``Class(goal, seed=…, **parameters)``. Its memory is a fold over what it was told; ``state`` holds the
+    rest (counters of asks), small and JSON, so that ``tell`` of all stored results followed by ``restore`` of the last
+    stored state gives the same next asks as no interruption. The first result told is the starting program's, with
+    ``brief.number`` 0.
+    """
+
+    def __init__(self, goal: Goal, *, seed: int = 0) -> None:
+        """Start with an empty population."""
+        ...
+
+    def ask(self, n: int) -> list[Brief]:
+        """Return up to ``n`` briefs. Many may be in flight; an empty list means: wait for results."""
+        ...
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """Learn what became of briefs, in any order."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """Return what cannot be rebuilt from the results alone."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what ``state`` returned, after all stored results were told."""
+        ...

@@ -1,0 +1,102 @@
+"""What a task is made of: the facts of ``task.toml`` and the behaviour of ``task.py``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from outpace.errors import WrongAnswer
+from outpace.limits import Limits
+from outpace.tasks.candidate import Candidate
+
+Problem = Mapping[str, Any]
+"""Named inputs of one call, handed to the entry function (or the driver) as keyword arguments.
+
+Values are plain data: None, bool, int, float, complex, str, bytes, list, tuple, dict with str keys, numpy arrays of
+numbers, nested at will.
+"""
+Output = Any
+"""What the program answered: plain data of the same kinds."""
+Split = Literal["train", "heldout", "ood"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What is to get better: ``speedup`` (same answer, faster) or ``metric`` (a better answer)."""
+
+    kind: Literal["speedup", "metric"]
+    name: str
+    direction: Literal["maximise", "minimise"]
+    unit: str = ""
+    best_known: float | None = None
+
+    def rank(self, score: float) -> float:
+        """Return ``score`` turned so that more is better."""
+        return score if self.direction == "maximise" else -score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One kind of input: ``instances`` problems of the same ``params``, made from consecutive seeds from ``seed`` on."""
+
+    name: str
+    split: Split = "train"
+    seed: int = 0
+    instances: int = 1
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """The facts of a task, as its ``task.toml`` states them."""
+
+    name: str
+    title: str
+    statement: str
+    entry: str
+    goal: Goal
+    cases: tuple[Case, ...]
+    family: str = "own"
+    language: str = "python"
+    limits: Limits = field(default_factory=Limits)
+    requires: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    evaluations: int = 200
+
+    def split(self, split: Split) -> tuple[Case, ...]:
+        """Return the cases of one split, in the order of the file."""
+        return tuple(case for case in self.cases if case.split == split)
+
+
+class Task:
+    """Base of a task's trusted half; ``task.py`` of a task folder defines a subclass named ``Task``.
+
+    Nothing here ever runs in the process of a candidate, and nothing of it is visible there.
+    """
+
+    def __init__(self, spec: TaskSpec, start: Candidate, *, driver: str | None = None, fingerprint: str = "") -> None:
+        """Bind the facts.
+
+        ``start`` is the starting program, ``driver`` the text of ``driver.py`` (it runs inside the sandbox),
+        ``fingerprint`` a hash of the whole folder: results of different fingerprints never mix.
+        """
+        self.spec, self.start, self.driver = spec, start, driver
+        self.fingerprint = fingerprint or start.id
+
+    def generate(self, case: Case, seed: int) -> Problem:
+        """Make the problem of ``case`` for ``seed``; the same arguments give the same problem."""
+        raise NotImplementedError(f"task '{self.spec.name}': task.py must define Task.generate(self, case, seed)")
+
+    def reference(self, problem: Problem) -> Output:
+        """Return a right answer; needed where ``check`` compares with one, and by ``outpace task check``."""
+        raise NotImplementedError(f"task '{self.spec.name}' states no reference answer")
+
+    def check(self, problem: Problem, output: Output) -> None:
+        """Accept the answer by returning, or raise ``WrongAnswer`` with the reason. Accept only what is provably right."""
+        raise NotImplementedError(f"task '{self.spec.name}': task.py must define Task.check(self, problem, output)")
+
+    def score(self, problem: Problem, output: Output) -> float:
+        """Return the value of a checked answer (metric tasks only), in the unit and direction of the goal."""
+        raise NotImplementedError(f"task '{self.spec.name}': a metric task must define Task.score(self, problem, output)")
+
+
+__all__ = ["Case", "Goal", "Limits", "Output", "Problem", "Split", "Task", "TaskSpec", "WrongAnswer"]
