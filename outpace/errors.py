@@ -6,6 +6,7 @@
     ├── UsageError               exit code 2: what was asked for cannot be
     │   ├── UnknownName          no such task, strategy, model, sandbox … (names the nearest one)
     │   ├── TaskError            a task folder is broken (file, key, what was expected)
+    │   │   └── MarkerError      evolve-block markers of a program do not pair up (knows the line)
     │   └── MissingPackage       a package or an extra is not installed (names the line that installs it)
     ├── SandboxUnavailable       this host cannot isolate as asked, or the sandbox itself failed
     ├── StoreError               the database is full, locked, foreign or damaged
@@ -49,6 +50,14 @@ class UnknownName(UsageError):
 
 class TaskError(UsageError):
     """A task folder is broken; the text names the file, the key and what was expected."""
+
+
+class MarkerError(TaskError):
+    """The evolve-block markers of a program do not pair up; ``line`` counts from 1, ``reason`` leaves it out."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.line, self.reason = line, reason
+        super().__init__(f"line {line}: {reason}")
 
 
 class MissingPackage(UsageError):

@@ -22,9 +22,9 @@ class Member:
 class Brief:
     """What a strategy asks a proposer to try.
 
-    ``number`` counts the asks of a run from 1 (the starting program is 0). ``operator`` names a way of changing programs,
-    None leaves it to the proposer. ``seed`` is the only source of chance for whoever serves the brief. ``note`` is the
-    strategy's own: small JSON values that come back with the result (the island, say).
+    ``number`` counts the asks of a run from 1 (the starting program is 0). ``operator`` names a way of changing
+    programs, None leaves it to the proposer. ``seed`` is the only source of chance for whoever serves the brief.
+    ``note`` is the strategy's own: small JSON values that come back with the result (the island, say).
     """
 
     number: int

@@ -49,7 +49,7 @@ class Evaluation:
     wall_s: float = 0.0
 
     def rank(self, goal: Goal) -> float | None:
-        """Return what candidates are ordered by: more is better, the pessimistic end of the interval, None if failed."""
+        """Return what orders candidates: more is better, the pessimistic end of the interval, None if failed."""
         if self.status != "ok" or self.score is None:
             return None
         if self.interval is None:

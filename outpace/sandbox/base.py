@@ -34,7 +34,7 @@ class Reply:
 
     Exactly one of three: ``ended_by`` is None and ``error`` is None: ``output`` is the answer; ``error`` is the text of
     the candidate's exception (it lives on); ``ended_by`` tells how the worker died. Clocks are the judge's own:
-    ``wall_ns`` from the go to the whole reply, ``cpu_ns`` the worker's CPU time in between (kernel's clock of the process).
+    ``wall_ns`` from the go to the whole reply, ``cpu_ns`` the worker's CPU time in between (the kernel's clock of it).
     """
 
     output: Any = None
@@ -68,7 +68,11 @@ class Worker(Protocol):
         ...
 
     async def call(self, problem: Mapping[str, Any], *, wall_s: float | None = None) -> Reply:
-        """Run the entry on one problem; ``wall_s`` overrides the limit of the job. A worker that ended answers so again."""
+        """Run the entry on one problem; ``wall_s`` overrides the job's limit. A worker that ended answers so again."""
+        ...
+
+    def pin(self, cores: Sequence[int]) -> None:
+        """Move the worker to these cores; a worker that has ended takes no notice."""
         ...
 
     def stderr(self) -> str:

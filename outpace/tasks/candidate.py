@@ -1,13 +1,20 @@
 """A candidate is a program: its files and nothing else; its id is the hash of its files."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from outpace.errors import MarkerError
+
 PROGRAM = "program.py"
 BLOCK_START = "EVOLVE-BLOCK-START"
 BLOCK_END = "EVOLVE-BLOCK-END"
+
+_COMMENT = r"(?:#+|//+|/\*+|\*|--+|%+|<!--|;+|!|\(\*)"
+_MARKER = re.compile(rf"^\s*{_COMMENT}\s*({BLOCK_START}|{BLOCK_END})(?![\w-])")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +47,67 @@ class Candidate:
     def __hash__(self) -> int:
         """Hash by id, as equality of files implies equality of ids."""
         return hash(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One part of a program that may be changed.
+
+    ``start`` and ``end`` are the lines of its two markers, counted from 1; ``text`` is what stands between them, whole
+    lines with their line ends.
+    """
+
+    start: int
+    end: int
+    text: str
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the evolve blocks of a program, in order; an empty list where there are no markers at all.
+
+    A marker is a line that holds nothing but a comment (``#``, ``//``, ``/*``, ``--``, ``%``, ``<!--``, ``;``, ``!``,
+    ``(*``) whose first word is ``EVOLVE-BLOCK-START`` or ``EVOLVE-BLOCK-END``; what follows the word does not matter.
+
+    Raises:
+        MarkerError: a block inside a block, an end without a start, or a start without an end.
+    """
+    found: list[Block] = []
+    lines = _LINE.findall(text)
+    start = 0
+    for number, line in enumerate(lines, 1):
+        word = _marker(line)
+        if word == BLOCK_START:
+            if start:
+                raise MarkerError(number, f"{BLOCK_START} inside the block of line {start}; expected {BLOCK_END} first")
+            start = number
+        elif word == BLOCK_END:
+            if not start:
+                raise MarkerError(number, f"{BLOCK_END} without a {BLOCK_START} before it")
+            found.append(Block(start, number, "".join(lines[start : number - 1])))
+            start = 0
+    if start:
+        raise MarkerError(start, f"{BLOCK_START} without a {BLOCK_END} after it")
+    return found
+
+
+def replace_block(text: str, index: int, new: str) -> str:
+    """Return ``text`` with the inside of its block number ``index`` (from 0) replaced; every other byte stays.
+
+    A missing line end after ``new`` is added, so that the end marker keeps its own line.
+
+    Raises:
+        MarkerError: the markers of ``text`` do not pair up, or ``new`` holds a marker (its line counts within ``new``).
+        IndexError: there is no such block.
+    """
+    for number, line in enumerate(_LINE.findall(new), 1):
+        if word := _marker(line):
+            raise MarkerError(number, f"the new text of a block holds the marker {word}; markers stay as they are")
+    block = blocks(text)[index]
+    lines = _LINE.findall(text)
+    ending = "\n" if new and not new.endswith("\n") else ""
+    return "".join([*lines[: block.start], new + ending, *lines[block.end - 1 :]])
+
+
+def _marker(line: str) -> str | None:
+    match = _MARKER.match(line)
+    return match.group(1) if match else None

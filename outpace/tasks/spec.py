@@ -36,13 +36,17 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One kind of input: ``instances`` problems of the same ``params``, made from consecutive seeds from ``seed`` on."""
+    """One kind of input: ``instances`` problems of the same ``params``, made from consecutive seeds from ``seed`` on.
+
+    ``timed`` False: a case of a speed-up task that is only checked (edge cases, too short to be timed).
+    """
 
     name: str
     split: Split = "train"
     seed: int = 0
     instances: int = 1
     params: Mapping[str, Any] = field(default_factory=dict)
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +95,12 @@ class Task:
         raise NotImplementedError(f"task '{self.spec.name}' states no reference answer")
 
     def check(self, problem: Problem, output: Output) -> None:
-        """Accept the answer by returning, or raise ``WrongAnswer`` with the reason. Accept only what is provably right."""
+        """Return to accept the answer, or raise ``WrongAnswer`` with the reason; accept only what is provably right."""
         raise NotImplementedError(f"task '{self.spec.name}': task.py must define Task.check(self, problem, output)")
 
     def score(self, problem: Problem, output: Output) -> float:
         """Return the value of a checked answer (metric tasks only), in the unit and direction of the goal."""
-        raise NotImplementedError(f"task '{self.spec.name}': a metric task must define Task.score(self, problem, output)")
+        raise NotImplementedError(f"task '{self.spec.name}': task.py must define Task.score(self, problem, output)")
 
 
 __all__ = ["Case", "Goal", "Limits", "Output", "Problem", "Split", "Task", "TaskSpec", "WrongAnswer"]

@@ -1,7 +1,7 @@
 """The seam for language models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from outpace.agent.proposal import ModelUsage
@@ -17,12 +17,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A model's answer. ``finish`` is ``stop``, or ``length`` where the token limit cut it off, or the endpoint's word."""
+    """A model's answer.
+
+    ``finish`` is ``stop``, or ``length`` where the token limit cut it off, or the endpoint's own word.
+    """
 
     text: str
     model: str
     finish: str = "stop"
-    usage: ModelUsage = ModelUsage(calls=1)
+    usage: ModelUsage = field(default_factory=lambda: ModelUsage(calls=1))
     latency_s: float = 0.0
 
 
@@ -36,12 +39,18 @@ class Sampling:
     schema: Mapping[str, Any] | None = None
 
 
+FREE = Sampling()
+
+
 class Model(Protocol):
-    """Completes conversations."""
+    """Completes conversations.
+
+    A model that holds something open (connections, a process) has an ``async aclose()`` besides, called at the end.
+    """
 
     name: str
 
-    async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = Sampling()) -> Completion:
+    async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = FREE) -> Completion:
         """Return the answer.
 
         ``key`` names this request within the run (brief and turn): whoever records answers files them under it.

@@ -10,15 +10,19 @@ from outpace.tasks.spec import Task
 class Proposer(Protocol):
     """Turns briefs into candidates.
 
-    ``lookahead`` is how many proposals it is worth keeping in flight beyond what the evaluator can take: 0 for proposers
-    that answer at once, more for those that wait for somebody else.
+    ``lookahead`` is how many proposals it is worth keeping in flight beyond what the evaluator can take: 0 for
+    proposers that answer at once, more for those that wait for somebody else. A proposer that holds something open has
+    an ``async aclose()`` besides, called at the end.
     """
 
     name: str
     lookahead: int
 
     async def propose(self, task: Task, brief: Brief) -> Proposal:
-        """Return a candidate for the brief; raises ``ProposalError`` where none came of it, ``ModelError`` for endpoints."""
+        """Return a candidate for the brief.
+
+        Raises ``ProposalError`` where none came of it, ``ModelError`` where an endpoint gave no answer.
+        """
         ...
 
     def tell(self, results: Sequence[Result]) -> None:

@@ -6,6 +6,7 @@ or failed). Each call is one transaction that is on disk when it returns. Nothin
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -21,7 +22,7 @@ RunStatus = Literal["running", "finished", "stopped", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """Everything that defines a run, enough to resume it. ``task`` is what the user named (a name or a folder's path)."""
+    """Everything that defines a run, enough to resume it. ``task`` is what the user named (a name or a folder)."""
 
     task: str
     task_name: str
@@ -74,7 +75,7 @@ class Entry:
 
 
 class Store(Protocol):
-    """Remembers runs. Every method may raise ``StoreError``; all are synchronous and safe to call from one other thread."""
+    """Remembers runs. Every method may raise ``StoreError``; synchronous, and safe to call from several threads."""
 
     def add_run(self, config: RunConfig) -> Run:
         """Begin a run."""
@@ -166,6 +167,14 @@ class Store(Protocol):
 
     def leaderboard(self, *, task: str | None = None) -> list[Entry]:
         """Return the champions of all ended runs: by task, best rank first (held-out rank where there is one)."""
+        ...
+
+    def hold(self, run: str) -> AbstractContextManager[None]:
+        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another one does."""
+        ...
+
+    def is_held(self, run: str) -> bool:
+        """Return whether a living process carries the run on now."""
         ...
 
     def close(self) -> None:

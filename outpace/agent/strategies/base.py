@@ -10,9 +10,9 @@ from outpace.tasks.spec import Goal
 class Strategy(Protocol):
     """Decides what to try next and who survives. No input or output, no clock, no chance but its seed.
 
-    Constructed as ``Class(goal, seed=…, **parameters)``. Its memory is a fold over what it was told; ``state`` holds the
-    rest (counters of asks), small and JSON, so that ``tell`` of all stored results followed by ``restore`` of the last
-    stored state gives the same next asks as no interruption. The first result told is the starting program's, with
+    Constructed as ``Class(goal, seed=…, **parameters)``. Its memory is a fold over what it was told; ``state`` holds
+    the rest (counters of asks), small and JSON, so that ``tell`` of all stored results followed by ``restore`` of the
+    last stored state gives the same next asks as no interruption. The first result told is the starting program's, with
     ``brief.number`` 0.
     """
 

@@ -1,0 +1,203 @@
+"""``outpace task list``, ``show``, ``new`` and ``check``."""
+
+import asyncio
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from outpace.agent.cli import records, text
+from outpace.agent.cli.home import JsonOption
+from outpace.errors import OutpaceError
+from outpace.tasks.spec import Goal, Task, TaskSpec
+
+app = typer.Typer(help="Tasks: list them, look at one, make one, check one.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_command(as_json: JsonOption = False) -> None:
+    """List the bundled tasks."""
+    from outpace.tasks import registry
+
+    specs = sorted(registry.specs(), key=lambda spec: (spec.family, spec.name))
+    if as_json:
+        typer.echo(records.dump([_spec_record(spec) for spec in specs]))
+        return
+    rows = [(spec.family, spec.name, _goal(spec.goal), text.plain(spec.title)) for spec in specs]
+    for line in text.columns([("family", "task", "goal", "title"), *rows]):
+        typer.echo(line)
+    typer.echo("Look at one: outpace task show NAME   Your own: outpace task new NAME")
+
+
+@app.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundled task's name or the path of a task folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show a task: its statement, cases and limits."""
+    from outpace.tasks import registry
+
+    task = registry.find(name)
+    if as_json:
+        typer.echo(records.dump(_task_record(task)))
+        return
+    for line in _description(task):
+        typer.echo(text.plain(line))
+
+
+@app.command("new")
+def new_command(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder to make; its name is the task's.")],
+    *,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help="`metric`: a better answer; `speedup`: the same one, faster.")
+    ] = "metric",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a new task folder.
+
+    It passes `outpace task check` as it stands, and explains itself.
+    """
+    from outpace.tasks.new import new
+
+    folder = new(path, kind)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    if as_json:
+        typer.echo(records.dump({"folder": str(folder), "files": files}))
+        return
+    typer.echo(f"Wrote {folder}: {', '.join(files)}")
+    typer.echo(f"Next: outpace task check {_as_path(folder)}   or   outpace run {_as_path(folder)}")
+
+
+def _as_path(folder: Path) -> str:
+    """Return the folder as the commands tell it from a name: with a slash or a leading dot."""
+    text = str(folder)
+    return shlex.quote(text if "/" in text or text.startswith((".", "~")) else f"./{text}")
+
+
+@app.command("check")
+def check_command(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A task folder.")],
+    sandbox: Annotated[
+        str, typer.Option("--sandbox", metavar="NAME", help="Where the starting program is tried.")
+    ] = "bubblewrap",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is wrong with a task folder.
+
+    One finding a line. If the folder itself is sound, its starting program is tried once in the sandbox. The exit code
+    is 1 if there is an error; warnings leave it at 0.
+    """
+    from outpace.tasks.check import check
+
+    findings = check(path)
+    if not any(finding.severity == "error" for finding in findings):
+        findings = [*findings, *_try_start(path, sandbox)]
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if as_json:
+        shown = [
+            {"file": one.file, "line": one.line, "severity": one.severity, "message": one.message} for one in findings
+        ]
+        typer.echo(records.dump({"ok": not errors, "findings": shown}))
+    else:
+        for finding in findings:
+            typer.echo(text.plain(str(finding)))
+        if not errors:
+            typer.echo(f"{path}: no errors. Next: outpace run {_as_path(path)}")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _try_start(path: Path, sandbox_name: str) -> Iterator[Any]:
+    """Evaluate the starting program once; yield a finding if it fails its own check."""
+    from outpace.evaluators.cascade import CascadeEvaluator
+    from outpace.plugins import load
+    from outpace.tasks.finding import Finding
+    from outpace.tasks.folder import load as load_task
+
+    task = load_task(path)
+    program = str(path / "program.py")
+    sandbox = load("sandbox", sandbox_name)()
+    sandbox.probe()
+    if missing := sandbox.missing(task.spec.requires):
+        yield Finding(str(path / "task.toml"), 0, f"requires {', '.join(missing)}, not installed in the sandbox")
+        return
+    evaluation = asyncio.run(CascadeEvaluator(sandbox).evaluate(task, task.start))
+    if evaluation.status == "infra":
+        raise OutpaceError(f"The starting program could not be tried: {evaluation.feedback}")
+    if evaluation.status != "ok":
+        feedback = " ".join(evaluation.feedback.split())
+        yield Finding(program, 0, f"the starting program fails its own check ({evaluation.status}): {feedback}")
+
+
+def _goal(goal: Goal) -> str:
+    best = f", best known {text.amount(goal, goal.best_known)}" if goal.best_known is not None else ""
+    return f"{'speed-up' if goal.kind == 'speedup' else f'{goal.direction} {goal.name}'}{best}"
+
+
+def _spec_record(spec: TaskSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "family": spec.family,
+        "language": spec.language,
+        "entry": spec.entry,
+        "goal": records.goal(spec.goal),
+        "requires": list(spec.requires),
+        "sources": list(spec.sources),
+        "evaluations": spec.evaluations,
+    }
+
+
+def _task_record(task: Task) -> dict[str, Any]:
+    spec = task.spec
+    cases = [
+        {
+            "name": case.name,
+            "split": case.split,
+            "seed": case.seed,
+            "instances": case.instances,
+            "params": case.params,
+            "timed": case.timed,
+        }
+        for case in spec.cases
+    ]
+    return {
+        **_spec_record(spec),
+        "statement": spec.statement,
+        "cases": cases,
+        "limits": records.limits(spec.limits),
+        "fingerprint": task.fingerprint,
+        "start": {"candidate": task.start.id, "files": dict(task.start.files)},
+        "driver": task.driver,
+    }
+
+
+def _description(task: Task) -> Iterator[str]:
+    spec = task.spec
+    yield f"{spec.name}: {spec.title}"
+    facts = [
+        ("family", spec.family),
+        ("goal", _goal(spec.goal)),
+        ("entry", f"{spec.entry} in program.py ({spec.language})"),
+        ("requires", ", ".join(spec.requires) or "nothing beside the standard library and numpy"),
+        ("budget", f"{spec.evaluations} evaluations unless told otherwise"),
+        ("start", task.start.id),
+        ("fingerprint", task.fingerprint),
+        *(("source", source) for source in spec.sources),
+    ]
+    yield from text.columns([(f"  {name}", said) for name, said in facts])
+    yield from ("", "Cases")
+    rows = [
+        (f"  {case.name}", case.split, f"{case.instances} x", ", ".join(f"{k}={v}" for k, v in case.params.items()))
+        for case in spec.cases
+    ]
+    yield from text.columns(rows)
+    yield from (
+        "",
+        "Limits of one worker",
+        f"  {', '.join(f'{k} {v}' for k, v in records.limits(spec.limits).items())}",
+    )
+    yield from ("", *spec.statement.strip().splitlines(), "", f"Run it: outpace run {spec.name}")

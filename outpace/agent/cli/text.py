@@ -1,0 +1,98 @@
+"""Text for people: numbers, scores and tables; everything that came from outside loses its control characters."""
+
+import os
+import re
+from collections.abc import Sequence
+
+from outpace.evaluators.base import Evaluation
+from outpace.tasks.spec import Goal
+
+# Control characters but tab and newline (terminals obey some of them), and the marks that reorder text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Return ``text`` with what a terminal would act on made visible (``\\x1b``): candidates write to our screen."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+
+
+def number(value: float) -> str:
+    """Return four significant digits, without an exponent where one can do without."""
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.3e}"
+    return f"{value:.4g}" if size < 1e4 else f"{value:.0f}"
+
+
+def amount(goal: Goal, value: float) -> str:
+    """Return a score with its unit: ``3.71 %``, ``12.3x``, ``2.635``."""
+    if goal.kind == "speedup":
+        return f"{number(value)}x"
+    return f"{number(value)} {goal.unit}".rstrip()
+
+
+def score(goal: Goal, evaluation: Evaluation | None) -> str:
+    """Return the score with its 95 % interval, or the status of an evaluation that has none."""
+    if evaluation is None:
+        return "-"
+    if evaluation.status != "ok" or evaluation.score is None:
+        return evaluation.status
+    text = amount(goal, evaluation.score)
+    if evaluation.interval is not None:
+        low, high = evaluation.interval
+        text += f" [{number(low)}, {number(high)}]"
+    return text
+
+
+def gain(goal: Goal, evaluation: Evaluation | None, start: Evaluation | None) -> float | None:
+    """Return how much better an evaluation is than the start's.
+
+    Speed-ups: the ratio itself (2.0 is twice as fast). Metrics: the change towards better as a part of the start's
+    value (0.25 is 25 % better), None where the start's value is 0.
+    """
+    if evaluation is None or evaluation.score is None or evaluation.status != "ok":
+        return None
+    if goal.kind == "speedup":
+        return evaluation.score
+    if start is None or not start.score:
+        return None
+    return (goal.rank(evaluation.score) - goal.rank(start.score)) / abs(start.score)
+
+
+def gain_text(goal: Goal, evaluation: Evaluation | None, start: Evaluation | None) -> str:
+    """Return the gain in words: ``12.3x as fast``, ``25.1 % better``, ``-``."""
+    value = gain(goal, evaluation, start)
+    if value is None:
+        return "-"
+    if goal.kind == "speedup":
+        return f"{number(value)}x as fast"
+    return f"{abs(value) * 100:.1f} % {'better' if value >= 0 else 'worse'}"
+
+
+def by_case(goal: Goal, evaluation: Evaluation | None) -> dict[str, str]:
+    """Return the value of each case of an evaluation."""
+    metrics = evaluation.metrics if evaluation else {}
+    return {
+        name.removeprefix("case/"): amount(goal, value) for name, value in metrics.items() if name.startswith("case/")
+    }
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``42 s``, ``3 min 20 s`` or ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines with the cells of ``rows`` (the first is the head) aligned to the left, two spaces apart."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def no_colour() -> bool:
+    """Tell whether the user wants no colours (https://no-color.org: set and not empty)."""
+    return bool(os.environ.get("NO_COLOR"))

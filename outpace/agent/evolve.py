@@ -1,0 +1,295 @@
+"""Put the parts together: start a run, resume one, and confirm its champion."""
+
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from outpace.agent.budget import Budget, Spent
+from outpace.agent.confirm import Confirmed, beside, confirm
+from outpace.agent.home import default_home
+from outpace.agent.models.base import Completion, Model
+from outpace.agent.proposal import Brief, Member, Proposal, Result
+from outpace.agent.proposers.base import Proposer
+from outpace.agent.search import Progress, Search
+from outpace.agent.store.base import Run, RunConfig, RunStatus, Store
+from outpace.agent.strategies.base import Strategy
+from outpace.errors import MissingPackage, SandboxUnavailable, StoreError, TaskError, UsageError
+from outpace.evaluators.base import Evaluation
+from outpace.evaluators.cascade import CascadeEvaluator
+from outpace.plugins import load
+from outpace.sandbox.base import Sandbox
+from outpace.tasks import registry
+from outpace.tasks.spec import Task
+
+Watch = Callable[[Progress], None]
+OPERATORS = "operators"
+EXTRAS = ("numba",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a user may choose. ``task``, ``strategy`` and ``model`` take a name, a dotted path or the thing itself.
+
+    ``model`` None means the rewriting operators; ``budget`` None the task's own number of evaluations.
+    """
+
+    task: str | Task
+    strategy: str | type[Strategy] = "islands"
+    model: str | Model | None = None
+    base_url: str | None = None
+    seed: int = 0
+    budget: Budget | None = None
+    workers: int | None = None
+    sandbox: str = "bubblewrap"
+    strategy_params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a sitting gave. ``champion`` is None where nothing was confirmed to be better than the start.
+
+    ``ended`` is the bound of the budget that was reached, ``interrupted`` or ``stalled``. ``start_heldout`` and
+    ``start_ood`` are the starting program's values beside the champion's (metric tasks).
+    """
+
+    run: Run
+    ended: str
+    start: Member
+    champion: Confirmed | None
+    start_heldout: Evaluation | None
+    start_ood: Evaluation | None
+    spent: Spent
+    statuses: Mapping[str, int]
+
+
+async def start_run(
+    options: RunOptions, *, home: Path, watch: Watch | None = None, stop: asyncio.Event | None = None
+) -> Report:
+    """Begin a run and work on it until its budget ends or ``stop`` is set.
+
+    Raises:
+        UsageError: something named does not exist, does not fit or is not installed.
+        TaskError: the task is broken, or its starting program fails its own check (nothing is stored then).
+        SandboxUnavailable: this host cannot isolate as asked.
+        ModelError, StoreError: the run ended early; what it had is stored, and ``resume_run`` goes on.
+    """
+    task = registry.find(options.task) if isinstance(options.task, str) else options.task
+    strategy = _strategy(options.strategy, task, options.seed, options.strategy_params)
+    model = _model(options)
+    evaluator = CascadeEvaluator(_sandbox(options.sandbox, task))
+    with ExitStack() as closing:
+        store = _open(home, closing)
+        start = await _started(task, evaluator)
+        run = store.add_run(_config(options, task, model))
+        closing.enter_context(store.hold(run.id))
+        _record(store, run, start, strategy)
+        search = _search(run, task, strategy, evaluator, store, model=model)
+        return await _sit(search, watch, stop)
+
+
+async def resume_run(
+    run: str, *, home: Path, budget: Budget | None = None, watch: Watch | None = None, stop: asyncio.Event | None = None
+) -> Report:
+    """Go on with a run where it stopped; ``budget`` replaces its bounds (over all sittings).
+
+    Raises as ``start_run``, and ``TaskError`` where the task has changed since: results of two tasks never mix.
+    """
+    with ExitStack() as closing:
+        store = _open(home, closing)
+        known = store.run(run)
+        config = known.config
+        closing.enter_context(store.hold(known.id))
+        task = registry.find(config.task)
+        if task.fingerprint != config.task_fingerprint:
+            raise TaskError(
+                f"Task '{config.task}' has changed since run {known.id} began, so its results would not compare. "
+                f"Restore the folder, or start anew: outpace run {config.task}"
+            )
+        options = RunOptions(
+            task=task,
+            model=None if config.proposer == OPERATORS else config.proposer,
+            base_url=config.proposer_params.get("base_url"),
+        )
+        now = replace(known, config=replace(config, budget=budget or config.budget))
+        strategy = _strategy(config.strategy, task, config.seed, config.strategy_params)
+        evaluator = CascadeEvaluator(_sandbox(config.sandbox, task))
+        search = _search(now, task, strategy, evaluator, store, model=_model(options))
+        return await _sit(search, watch, stop)
+
+
+def evolve(task: str | Task, *, home: Path | str | None = None, watch: Watch | None = None, **options: Any) -> Report:
+    """Run evolution on a task and return its report; the blocking front door for scripts and notebooks.
+
+    ``options`` are those of ``RunOptions``: ``budget``, ``seed``, ``strategy``, ``model``, ``base_url``, ``workers``,
+    ``sandbox``, ``strategy_params``. State is kept in ``home`` (default: as on the command line).
+    """
+    unknown = set(options) - {name for name in RunOptions.__slots__ if name != "task"}
+    if unknown:
+        raise UsageError(f"evolve() has no option '{min(unknown)}'. Options: {', '.join(RunOptions.__slots__[1:])}.")
+    return asyncio.run(start_run(RunOptions(task=task, **options), home=Path(home or default_home()), watch=watch))
+
+
+async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) -> Report:
+    """Run one sitting, confirm its champion, and record how it ended, whatever happens."""
+    run, store, task = search.run, search.store, search.task
+    if watch:
+        search.watch = watch
+    try:
+        reason = await search.sit(stop or asyncio.Event())
+        assert search.start and search.start.proposal and search.start.evaluation
+        start = Member(search.start.proposal.candidate, search.start.evaluation)
+        champion = await confirm(task, search.evaluator, store, run.id, start=start)
+        await beside(task, search.evaluator, store, run.id, start=start)
+    except BaseException as error:
+        status: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
+        with suppress(StoreError):  # the error that ended the run says more than a second one
+            store.end_run(run.id, status, reason=str(error) or type(error).__name__)
+        raise
+    finally:
+        if aclose := getattr(search.proposer, "aclose", None):
+            await aclose()
+    store.end_run(
+        run.id,
+        "stopped" if reason == "interrupted" else "finished",
+        reason=reason,
+        champion=champion.champion.candidate.id if champion else None,
+    )
+    further = store.confirmations(run.id, start.candidate.id)
+    return Report(
+        run=store.run(run.id),
+        ended=reason,
+        start=start,
+        champion=champion,
+        start_heldout=further.get("heldout"),
+        start_ood=further.get("ood"),
+        spent=store.spent(run.id),
+        statuses=store.statuses(run.id),
+    )
+
+
+def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
+    named = options.task if isinstance(options.task, str) else task.spec.name
+    return RunConfig(
+        task=str(Path(named).resolve()) if Path(named).is_dir() else named,
+        task_name=task.spec.name,
+        task_fingerprint=task.fingerprint,
+        goal=task.spec.goal,
+        strategy=options.strategy if isinstance(options.strategy, str) else _path(options.strategy),
+        proposer=OPERATORS if model is None else model.name,
+        seed=options.seed,
+        budget=options.budget or Budget(evaluations=task.spec.evaluations),
+        workers=options.workers or len(os.sched_getaffinity(0)),
+        sandbox=options.sandbox,
+        strategy_params=options.strategy_params,
+        proposer_params={"base_url": options.base_url} if options.base_url else {},
+    )
+
+
+async def _started(task: Task, evaluator: CascadeEvaluator) -> Result:
+    """Evaluate the starting program; a task that its own start does not pass is broken."""
+    evaluation = await evaluator.evaluate(task, task.start)
+    if evaluation.status == "infra":
+        raise SandboxUnavailable(evaluation.feedback)
+    if evaluation.status != "ok":
+        raise TaskError(
+            f"The starting program of task '{task.spec.name}' fails its own check ({evaluation.status}), "
+            f"so the run does not start. {evaluation.feedback}"
+        )
+    proposal = Proposal(candidate=task.start, proposer="task", operator="start", parents=())
+    return Result(brief=Brief(number=0, parents=(), seed=0), proposal=proposal, evaluation=evaluation)
+
+
+def _record(store: Store, run: Run, start: Result, strategy: Strategy) -> None:
+    assert start.proposal
+    store.add_brief(run.id, start.brief, strategy.state())
+    store.add_proposal(run.id, start.brief.number, start.proposal)
+    store.add_result(run.id, start)
+
+
+def _sandbox(name: str, task: Task) -> Sandbox:
+    """Return the sandbox, having made sure that it works here and holds what the task needs."""
+    sandbox: Sandbox = load("sandbox", name)()
+    sandbox.probe()
+    if missing := sandbox.missing(task.spec.requires):
+        raise MissingPackage(
+            f"Task '{task.spec.name}' needs {', '.join(missing)} in the sandbox's environment "
+            f"({sys.prefix}): {install_line(missing)}"
+        )
+    return sandbox
+
+
+def install_line(packages: Sequence[str]) -> str:
+    """Return the command that installs packages beside this interpreter, through an extra where there is one."""
+    extras = ",".join(name for name in packages if name in EXTRAS)
+    names = [f"'outpace[{extras}]'"] * bool(extras) + [name for name in packages if name not in EXTRAS]
+    return f"{sys.executable} -m pip install {' '.join(names)}"
+
+
+def _strategy(chosen: str | type[Strategy], task: Task, seed: int, params: Mapping[str, Any]) -> Strategy:
+    factory = load("strategy", chosen) if isinstance(chosen, str) else chosen
+    try:
+        inspect.signature(factory).bind(task.spec.goal, seed=seed, **params)
+    except TypeError as error:
+        raise UsageError(f"Strategy '{chosen}' does not take these parameters: {error}.") from error
+    strategy: Strategy = factory(task.spec.goal, seed=seed, **params)
+    return strategy
+
+
+def _model(options: RunOptions) -> Model | None:
+    if not isinstance(options.model, str):
+        return options.model
+    from outpace.agent.models.open import open_model
+
+    return open_model(options.model, base_url=options.base_url)
+
+
+def _search(
+    run: Run, task: Task, strategy: Strategy, evaluator: CascadeEvaluator, store: Store, *, model: Model | None
+) -> Search:
+    writer = ThreadPoolExecutor(1, thread_name_prefix="outpace-store")
+    return Search(
+        run=run,
+        task=task,
+        strategy=strategy,
+        proposer=_proposer(model, store, run, writer),
+        evaluator=evaluator,
+        store=store,
+        writer=writer,
+    )
+
+
+def _proposer(model: Model | None, store: Store, run: Run, writer: ThreadPoolExecutor) -> Proposer:
+    """Return the proposer: the rewriting operators, or a model whose answers are recorded before they are used."""
+    if model is None:
+        from outpace.agent.proposers.operators.proposer import OperatorsProposer
+
+        return OperatorsProposer(seed=run.config.seed)
+    from outpace.agent.models.recorded import RecordedModel
+    from outpace.agent.proposers.model import ModelProposer
+
+    def recall(key: str) -> Awaitable[Completion | None]:
+        return asyncio.get_running_loop().run_in_executor(writer, store.completion, run.id, key)
+
+    def record(key: str, completion: Completion) -> Awaitable[None]:
+        return asyncio.get_running_loop().run_in_executor(writer, store.add_completion, run.id, key, completion)
+
+    return ModelProposer(RecordedModel(model, recall, record))
+
+
+def _open(home: Path, closing: ExitStack) -> Store:
+    from outpace.agent.store import open_store
+
+    store = open_store(home)
+    closing.callback(store.close)
+    return store
+
+
+def _path(thing: type) -> str:
+    return f"{thing.__module__}:{thing.__qualname__}"

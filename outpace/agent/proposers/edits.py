@@ -1,0 +1,205 @@
+"""From a model's answer to a candidate.
+
+Two forms are understood: SEARCH/REPLACE blocks, and the new program (or the inside of its evolve block) in a fence.
+Whatever the form, only the inside of the evolve blocks changes; every other byte stays. A program without markers may
+change as a whole.
+"""
+
+import ast
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from outpace.agent.proposal import EditMode
+from outpace.agent.proposers import matching
+from outpace.agent.proposers.answers import (
+    EditError,
+    Replacement,
+    code_of,
+    replacements_of,
+    thought_of,
+    without_thinking,
+)
+from outpace.errors import MarkerError
+from outpace.tasks.candidate import PROGRAM, Candidate, blocks, replace_block
+
+MAX_PROGRAM = 1_000_000  # characters; more is no program but an accident
+_AROUND = 3  # lines shown before and after one that does not parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What an answer amounts to: the new candidate, the form it came in, and what the answer says besides."""
+
+    candidate: Candidate
+    mode: EditMode
+    thought: str
+
+
+def apply(answer: str, parent: Candidate, *, entry: str | None = None, language: str = "python") -> Edit:
+    """Apply a model's answer to ``parent``.
+
+    ``entry`` is the function that must still be there, checked where ``language`` is Python.
+
+    Raises:
+        EditError: nothing to apply, no unique match, a change outside the evolve blocks, no change, or text that does
+            not parse. Its ``excerpt`` is what the model should see to do better.
+    """
+    answer = without_thinking(answer.replace("\r\n", "\n"))
+    found = replacements_of(answer)
+    text = _replaced(parent.program, found) if found else _rewritten(parent.program, answer, language)
+    _check_text(text, parent.program)
+    if language == "python":
+        _check_python(text, entry)
+    bare = not found and code_of(answer) is None  # the answer is nothing but the program
+    mode: EditMode = "diff" if found else "whole"
+    return Edit(candidate=parent.with_program(text), mode=mode, thought="" if bare else thought_of(answer))
+
+
+def _replaced(program: str, found: Sequence[Replacement]) -> str:
+    """Apply replacements in order, each to what the one before left."""
+    text = program
+    for number, replacement in enumerate(found, 1):
+        place = f"SEARCH block {number} of {len(found)}" if len(found) > 1 else "the SEARCH block"
+        text = matching.replaced(text, replacement, place)
+        _check_outside(program, text, place)
+    return text
+
+
+def _check_outside(program: str, text: str, place: str) -> None:
+    """Refuse a change of anything outside of the evolve blocks, the markers included."""
+    try:
+        before, after = _outside(program), _outside(text)
+    except MarkerError as error:
+        raise EditError(f"After {place} the markers no longer pair up: line {error.line}: {error.reason}.") from None
+    if before != after:
+        raise EditError(f"{place} changes the program outside of the evolve block: only its inside may change.")
+
+
+def _outside(text: str) -> list[str] | None:
+    """Return what stands outside of the blocks, markers included, or None where there are no markers."""
+    found, lines = blocks(text), matching.lines_of(text)
+    starts, ends = [0, *(block.end - 1 for block in found)], [*(block.start for block in found), len(lines)]
+    return ["".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)] if found else None
+
+
+def _rewritten(program: str, answer: str, language: str) -> str:
+    """Put a whole new program, or the new inside of the block, in the place of the old one."""
+    code = code_of(answer)
+    if code is None:
+        if language == "python" and not _is_program(answer):
+            raise EditError("The answer holds no edit: expected SEARCH/REPLACE blocks or a program in a ``` fence.")
+        code = answer.strip("\n") + "\n"
+    if not code.strip():
+        raise EditError("The answer holds an empty program.")
+    if len(code) > MAX_PROGRAM:
+        raise EditError(f"The program is too long: {len(code)} characters, at most {MAX_PROGRAM} are taken.")
+    try:
+        old, new = blocks(program), blocks(code)
+    except MarkerError as error:
+        raise EditError(f"The markers of the program do not pair up: line {error.line}: {error.reason}.") from None
+    if not old:
+        return code
+    if new:
+        _check_same_outside(program, code)
+        inside = [block.text for block in new]
+    elif len(old) == 1:
+        inside = [_inside_of(program, code)]
+    else:
+        raise EditError(f"The program has {len(old)} evolve blocks: give the whole file, with all its markers.")
+    for index, text in enumerate(inside):
+        program = replace_block(program, index, text)
+    return program
+
+
+def _check_same_outside(program: str, code: str) -> None:
+    """Refuse a whole file that differs outside of the blocks by more than white space at line ends."""
+    before, after = _outside(program) or [], _outside(code) or []
+    if len(before) != len(after):
+        count = f"The program has {len(before) - 1} evolve blocks, the answer {len(after) - 1}"
+        raise EditError(f"{count}: keep all markers as they are.")
+    was, now = ([line.rstrip() for line in "\n".join(parts).strip().split("\n")] for parts in (before, after))
+    for old, new in zip_longest(was, now):
+        if old != new:
+            shown = (repr(line.strip()) if line is not None else "nothing" for line in (new, old))
+            difference = f"First difference: {' in place of '.join(shown)}."
+            raise EditError(f"The answer changes the program outside of the evolve block. {difference}")
+
+
+def _inside_of(program: str, code: str) -> str:
+    """Return the new inside of the only block from code without markers: a whole file, or the inside alone."""
+    before, after = _outside(program) or ["", ""]
+    head = _bare(matching.lines_of(before)[:-1])  # without the marker
+    tail = _bare(matching.lines_of(after)[1:])
+    lines = code.strip("\n").split("\n")
+    bare = [line.rstrip() for line in lines]
+    if len(bare) >= len(head) + len(tail) and bare[: len(head)] == head and bare[len(bare) - len(tail) :] == tail:
+        lines = lines[len(head) : len(lines) - len(tail)]
+    inside = "\n".join(lines).strip("\n")
+    return matching.indented_like(blocks(program)[0].text, f"{inside}\n" if inside else "")
+
+
+def _bare(lines: Sequence[str]) -> list[str]:
+    """Return the lines without white space at their ends, and without blank ones at the start and at the end."""
+    text = "\n".join(line.rstrip() for line in lines).strip("\n")
+    return text.split("\n") if text else []
+
+
+def _check_text(text: str, before: str) -> None:
+    if text == before:
+        raise EditError("No change: the program after the edit is the program before it.")
+    if len(text) > MAX_PROGRAM:
+        raise EditError(f"The program is too long: {len(text)} characters, at most {MAX_PROGRAM} are taken.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise EditError("The program holds half a surrogate pair: it cannot be written as UTF-8.")
+
+
+def _check_python(text: str, entry: str | None) -> None:
+    """Refuse what does not compile, and a program that lost its entry."""
+    try:
+        tree = _compiled(text)
+    except SyntaxError as error:
+        number = error.lineno or 1
+        line = text.split("\n")[number - 1 : number]
+        shown = f": '{line[0].strip()[:100]}'" if line else ""
+        around = matching.numbered(text, number - 1 - _AROUND, number + _AROUND)
+        raise EditError(f"The edited program does not parse: line {number}: {error.msg}{shown}.", around) from None
+    except (ValueError, MemoryError, RecursionError, OverflowError) as error:
+        raise EditError(f"The edited program does not parse: {error or type(error).__name__}.") from None
+    if entry and not {entry, "*"} & _names(tree):
+        raise EditError(f"The edited program no longer defines '{entry}', which is what gets called.")
+
+
+def _compiled(text: str) -> ast.Module:
+    with warnings.catch_warnings():  # a candidate's odd escapes are its own affair
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text, PROGRAM)
+        compile(tree, PROGRAM, "exec", dont_inherit=True)
+    return tree
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """Return the names that a module binds at its top level, also under ``if`` and ``try``; ``*`` for a star import."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def _is_program(text: str) -> bool:
+    """Return whether a bare answer is Python that does something: any single word is an expression, too."""
+    try:
+        tree = _compiled(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
+        return False
+    return any(not isinstance(node, ast.Expr) for node in tree.body)

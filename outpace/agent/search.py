@@ -1,0 +1,197 @@
+"""The loop: ask, propose, evaluate, remember, tell.
+
+Proposals, evaluations and storage are three pools of their own sizes: a slow model never idles an evaluation slot, and
+the disk never waits in the event loop. Everything is stored before it is used, so a run can be killed at any moment and
+resumed: at most the evaluations that were running are done again, and no answer is asked for twice.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from outpace.agent.budget import Spent
+from outpace.agent.proposal import Result
+from outpace.agent.proposers.base import Proposer
+from outpace.agent.store.base import Pending, Run, Store
+from outpace.agent.strategies.base import Strategy
+from outpace.errors import ProposalError, SandboxUnavailable
+from outpace.evaluators.base import Evaluation, Evaluator
+from outpace.tasks.candidate import Candidate
+from outpace.tasks.spec import Task
+
+T = TypeVar("T")
+INFRA_TRIES = 3  # evaluations of one candidate that may fail by our own fault
+INFRA_RESULTS = 5  # candidates in a row that nothing could be said of: the host is broken
+BARREN_RESULTS = 200  # results in a row without a new candidate: the proposer has run dry
+GRACE_S = 30.0  # how long a stopped run waits for what is in flight
+LOOK_S = 0.5  # how often an idle loop looks at the stop sign and the clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A look at a run while it goes on; ``last`` is the result that has just come in."""
+
+    run: Run
+    spent: Spent
+    statuses: Mapping[str, int]
+    in_flight: int
+    start: Result | None
+    best: Result | None
+    last: Result | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Search:
+    """One sitting of a run. Only the coordinator (``sit``) asks, tells and counts; the rest happens in flight."""
+
+    run: Run
+    task: Task
+    strategy: Strategy
+    proposer: Proposer
+    evaluator: Evaluator
+    store: Store
+    writer: ThreadPoolExecutor  # the one thread that talks to the store; closed when the sitting ends
+    watch: Callable[[Progress], None] = lambda _: None
+    start: Result | None = None
+    best: Result | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+    _since: float = field(default_factory=time.monotonic)
+    _barren: int = 0
+    _broken: int = 0
+    _judging: dict[str, asyncio.Task[tuple[Evaluation, bool]]] = field(default_factory=dict)
+    _slots: asyncio.Semaphore = field(init=False)
+
+    async def sit(self, stop: asyncio.Event) -> str:
+        """Work until the budget ends, ``stop`` is set or nothing new comes; return which of these it was."""
+        self._slots = asyncio.Semaphore(self.run.config.workers)
+        flight: set[asyncio.Task[Result]] = set()
+        try:
+            flight |= {asyncio.create_task(self._serve(pending)) for pending in await self._stored(self._restore)}
+            ended, deadline = None, float("inf")
+            while flight or ended is None:
+                if ended is None and (ended := "interrupted" if stop.is_set() else self._ended()):
+                    deadline = time.monotonic() + GRACE_S
+                for brief in () if ended else self.strategy.ask(self._room(len(flight))):
+                    await self._stored(self.store.add_brief, self.run.id, brief, self.strategy.state())
+                    flight.add(asyncio.create_task(self._serve(Pending(brief=brief))))
+                if not flight or time.monotonic() > deadline:
+                    break
+                done, flight = await asyncio.wait(flight, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                await self._land(done, len(flight))
+            return ended or "stalled"
+        finally:
+            await self._leave(flight)
+
+    def _room(self, in_flight: int) -> int:
+        """Return how many briefs to ask for: what the pools take, and never more than the budget has left."""
+        config = self.run.config
+        left = config.budget.left(self.spent)
+        bounds = [left[name] for name in ("evaluations", "model_calls") if name in left]
+        return max(0, int(min([config.workers + self.proposer.lookahead, *bounds])) - in_flight)
+
+    def _ended(self) -> str | None:
+        """Return why the run is over, or None."""
+        wall_s = self.spent.wall_s + time.monotonic() - self._since
+        over = self.run.config.budget.exhausted(replace(self.spent, wall_s=wall_s))
+        return over or ("stalled" if self._barren >= BARREN_RESULTS else None)
+
+    async def _serve(self, pending: Pending) -> Result:
+        """Take one brief all the way to its result."""
+        brief, proposal = pending.brief, pending.proposal
+        if proposal is None:
+            try:
+                proposal = await self.proposer.propose(self.task, brief)
+            except ProposalError as error:
+                return Result(brief=brief, failure=str(error))
+            await self._stored(self.store.add_proposal, self.run.id, brief.number, proposal)
+        mine = proposal.candidate.id not in self._judging
+        if mine:
+            self._judging[proposal.candidate.id] = asyncio.create_task(self._judge(proposal.candidate))
+        evaluation, known = await self._judging[proposal.candidate.id]
+        return Result(brief=brief, proposal=proposal, evaluation=evaluation, seen_before=known or not mine)
+
+    async def _judge(self, candidate: Candidate) -> tuple[Evaluation, bool]:
+        """Return the evaluation of a candidate, and whether it was known from earlier in this run."""
+        if known := await self._stored(self.store.evaluation, self.run.id, candidate.id):
+            return known, True
+        async with self._slots:
+            for _ in range(INFRA_TRIES):
+                evaluation = await self.evaluator.evaluate(self.task, candidate)
+                if evaluation.status != "infra":
+                    break
+        return evaluation, False
+
+    async def _land(self, done: set[asyncio.Task[Result]], in_flight: int) -> None:
+        """Store and tell what has come in, oldest brief first; an error is raised after the rest is safe."""
+        errors = [error for task in done if (error := task.exception())]
+        for result in sorted((t.result() for t in done if not t.exception()), key=lambda r: r.brief.number):
+            await self._stored(self.store.add_result, self.run.id, result)
+            if result.proposal:
+                self._judging.pop(result.proposal.candidate.id, None)
+            self.spent = await self._stored(self._clocked)
+            self._tell(result)
+            self.watch(self.progress(in_flight, result))
+            if self._broken >= INFRA_RESULTS and result.evaluation:
+                errors.append(SandboxUnavailable(f"{INFRA_RESULTS} failures in a row: {result.evaluation.feedback}"))
+        if errors:
+            raise errors[0]
+
+    def _tell(self, result: Result) -> None:
+        status = result.evaluation.status if result.evaluation else "failed"
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        new = result.evaluation is not None and not result.seen_before
+        self._barren = 0 if new else self._barren + 1
+        self._broken = self._broken + 1 if status == "infra" else 0
+        self.start = self.start or result
+        if self._rank(result) > self._rank(self.best):
+            self.best = result
+        self.strategy.tell([result])
+        self.proposer.tell([result])
+
+    def _rank(self, result: Result | None) -> float:
+        rank = result.evaluation.rank(self.task.spec.goal) if result and result.evaluation else None
+        return float("-inf") if rank is None else rank
+
+    def progress(self, in_flight: int, last: Result | None = None) -> Progress:
+        """Return a look at the run."""
+        return Progress(
+            run=self.run,
+            spent=self.spent,
+            statuses=dict(self.statuses),
+            in_flight=in_flight,
+            start=self.start,
+            best=self.best,
+            last=last,
+        )
+
+    def _restore(self) -> list[Pending]:
+        """Fold what the store holds, and return the briefs that are still open."""
+        for result in self.store.results(self.run.id):
+            self._tell(result)
+        self.strategy.restore(self.store.state(self.run.id))
+        self.spent = self.store.spent(self.run.id)
+        return self.store.pending(self.run.id)
+
+    def _clocked(self) -> Spent:
+        """Store the time since the last look, and return what the run has used."""
+        now = time.monotonic()
+        self.store.add_wall(self.run.id, now - self._since)
+        self._since = now
+        return self.store.spent(self.run.id)
+
+    async def _stored(self, call: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.writer, call, *arguments)
+
+    async def _leave(self, flight: set[asyncio.Task[Result]]) -> None:
+        """Cancel what is still in flight (it stays pending in the store) and keep the clock."""
+        for task in [*flight, *self._judging.values()]:
+            task.cancel()
+        await asyncio.gather(*flight, *self._judging.values(), return_exceptions=True)
+        try:
+            self.spent = await self._stored(self._clocked)
+        finally:
+            self.writer.shutdown()

@@ -1,0 +1,430 @@
+"""What every store must do, as tests: subclass ``StoreContract`` and give it one fixture.
+
+::
+
+    class TestMine(StoreContract):
+        @pytest.fixture
+        def store(self, tmp_path: Path) -> Iterator[Store]:
+            with closing(MyStore(tmp_path)) as store:
+                yield store
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from outpace.agent.budget import Budget, Spent
+from outpace.agent.models.base import Completion
+from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Result
+from outpace.agent.store.base import Pending, Run, RunConfig, Store
+from outpace.errors import OutpaceError, StoreError, UnknownName, UsageError
+from outpace.evaluators.base import Evaluation, Measurement, Stage, Status
+from outpace.tasks.candidate import Candidate
+from outpace.tasks.spec import Goal
+
+GOAL = Goal(kind="metric", name="gap", direction="minimise", unit="%", best_known=0.1)
+
+
+def config(task: str = "packing", **changes: Any) -> RunConfig:
+    """Return a configuration with nothing left at its default."""
+    fields: dict[str, Any] = {
+        "task": f"./{task}",
+        "task_name": task,
+        "task_fingerprint": "f00d",
+        "goal": GOAL,
+        "strategy": "islands",
+        "proposer": "operators",
+        "seed": 7,
+        "budget": Budget(evaluations=100, usd=0.1),
+        "workers": 2,
+        "sandbox": "bubblewrap",
+        "strategy_params": {"islands": 3, "exploitation": 0.7},
+        "proposer_params": {"names": ["a", "b"], "deep": {"on": True, "off": None}},
+    }
+    return RunConfig(**fields | changes)
+
+
+def program(text: str) -> Candidate:
+    """Return a candidate of two files, the second always the same."""
+    return Candidate({"program.py": text, "data/notes.txt": "unchanged\n"})
+
+
+def judged(score: float | None, status: Status = "ok") -> Evaluation:
+    """Return an evaluation with nothing left at its default; one that failed has no score."""
+    clock = {"baseline_wall_ns": (3, 2**62), "baseline_cpu_ns": (1, 1), "candidate_cpu_ns": ()}
+    return Evaluation(
+        status=status,
+        score=score,
+        interval=None if score is None else (score - 0.25, score + 0.25),
+        metrics={"case/1k": 0.1 + 0.2, "ops": 5e-324},
+        measurements=(Measurement(case="1k", candidate_wall_ns=(7,), **clock),),
+        feedback="expected 3, came 4\n\udce9\x00 ünï",
+        stages=(Stage(name="load", wall_s=1 / 3, passed=True), Stage(name="check", wall_s=0.0, passed=False)),
+        machine={"cpu": "x86", "cores": "2"},
+        wall_s=0.123456789,
+    )
+
+
+def propose(store: Store, run: Run, brief: Brief, candidate: Candidate, parents: Sequence[str] = ()) -> Proposal:
+    """Record a brief and a proposal of it, with nothing left at its default."""
+    usage = ModelUsage(calls=2, input_tokens=10, cached_tokens=4, output_tokens=3, reasoning_tokens=1, cost_usd=0.01)
+    proposal = Proposal(
+        candidate=candidate,
+        proposer="model:small",
+        operator="tune",
+        parents=tuple(parents),
+        thought="try a bigger step",
+        detail={"sigma": 0.5, "path": [1, [2, {}]]},
+        usage=usage,
+        latency_s=0.75,
+    )
+    store.add_brief(run.id, brief, {"asks": brief.number})
+    store.add_proposal(run.id, brief.number, proposal)
+    return proposal
+
+
+def land(
+    store: Store, run: Run, candidate: Candidate, evaluation: Evaluation, parents: Sequence[Member] = ()
+) -> Result:
+    """Take one candidate all the way; its brief's number follows from what is there."""
+    brief = Brief(number=sum(store.statuses(run.id).values()), parents=tuple(parents), seed=2**31 - 1)
+    proposal = propose(store, run, brief, candidate, [parent.candidate.id for parent in parents])
+    known = store.evaluation(run.id, candidate.id)
+    result = Result(brief=brief, proposal=proposal, evaluation=known or evaluation, seen_before=known is not None)
+    store.add_result(run.id, result)
+    return result
+
+
+def refusal(call: Callable[[], object], kind: type[OutpaceError]) -> str:
+    """Return the text of the error that ``call`` must raise."""
+    try:
+        call()
+    except kind as error:
+        assert type(error) is kind
+        return str(error)
+    raise AssertionError(f"expected {kind.__name__}")
+
+
+class StoreContract:
+    """Inherit, and define the fixture ``store``: an empty, open store."""
+
+    def test_a_run_comes_back_whole(self, store: Store) -> None:
+        """What ``add_run`` returned is what ``run`` and ``runs`` find."""
+        first, second = store.add_run(config()), store.add_run(config("tour"))
+        assert first.config == config()
+        assert (first.status, first.reason, first.champion) == ("running", "", None)
+        assert store.run(first.id) == first
+        assert store.run("last") == second
+        assert store.runs() == [second, first]
+        assert store.runs(task="packing") == [first]
+        assert store.runs(task="nothing") == []
+
+    def test_a_run_answers_to_its_unambiguous_prefixes(self, store: Store) -> None:
+        """A few letters do; too few tell what there is."""
+        runs = [store.add_run(config()) for _ in range(8)]
+        for run in runs:
+            shortest = next(n for n in range(1, 99) if sum(one.id.startswith(run.id[:n]) for one in runs) == 1)
+            assert store.run(run.id[:shortest]).id == run.id
+        assert "is ambiguous" in refusal(lambda: store.run(runs[0].id[:2]), UsageError)
+        for unknown in ("nonsense", "", "%", "_" * len(runs[0].id)):
+            assert runs[7].id in refusal(lambda given=unknown: store.run(given), UnknownName)  # type: ignore[misc]
+
+    def test_the_last_end_counts(self, store: Store) -> None:
+        """Sittings end again and again."""
+        run, candidate = store.add_run(config()), program("x = 1\n")
+        land(store, run, candidate, judged(1.0))
+        store.end_run(run.id, "stopped", reason="interrupted")
+        assert (store.run(run.id).status, store.run(run.id).reason) == ("stopped", "interrupted")
+        store.end_run(run.id, "finished", reason="evaluations", champion=candidate.id)
+        ended = store.run("last")
+        assert (ended.status, ended.reason, ended.champion) == ("finished", "evaluations", candidate.id)
+        assert store.runs() == [ended]
+
+    def test_results_come_back_as_told(self, store: Store) -> None:
+        """All fields, floats to the last bit, odd text, members of briefs, in the order of telling."""
+        run = store.add_run(config())
+        start = land(store, run, program("x = 0\n"), judged(1 / 3))
+        assert start.evaluation is not None
+        parent = Member(program("x = 0\n"), start.evaluation)
+        briefs = [
+            Brief(
+                number=number,
+                parents=(parent,),
+                seed=number,
+                operator="tune",
+                inspirations=(parent, parent),
+                instruction="faster",
+                edit_mode="whole",
+                model_hint="big",
+                note={"island": 2, "cell": [1, 2], "temperature": 0.1},
+            )
+            for number in (1, 2, 3, 4)
+        ]
+        told = [start]
+        ends: tuple[Status | None, ...] = ("ok", "wrong", "infra", None)
+        for brief, status in zip(reversed(briefs), ends, strict=True):
+            proposal = propose(store, run, brief, program(f"x = {brief.number}\n"), [parent.candidate.id])
+            if status is None:
+                result = Result(brief=brief, proposal=proposal, failure="lost \udc80")
+            else:
+                evaluation = judged(0.1 if status == "ok" else None, status)
+                result = Result(brief=brief, proposal=proposal, evaluation=evaluation)
+            store.add_result(run.id, result)
+            told.append(result)
+        assert list(store.results(run.id)) == told
+
+    def test_a_proposal_that_failed_leaves_its_reason(self, store: Store) -> None:
+        """A brief that gave no candidate is a result all the same."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        store.add_brief(run.id, brief, {})
+        store.add_result(run.id, Result(brief=brief, failure="no edit block"))
+        assert list(store.results(run.id)) == [Result(brief=brief, failure="no edit block")]
+        assert store.pending(run.id) == []
+        assert store.statuses(run.id) == {"failed": 1}
+        assert store.spent(run.id) == Spent()
+
+    def test_many_results_come_back_in_order(self, store: Store) -> None:
+        """More than one page of them, and runs do not mix."""
+        run, other = store.add_run(config()), store.add_run(config())
+        told = [land(store, run, program("x = 0\n"), judged(9.0))]
+        for number in range(1, 300):
+            known = next(r.evaluation for r in told if r.evaluation)
+            told.append(
+                land(store, run, program(f"x = {number}\n"), judged(float(number)), [Member(program("x = 0\n"), known)])
+            )
+            if number % 100 == 0:
+                land(store, other, program(f"x = {number}\n"), judged(1.0))
+        assert list(store.results(run.id)) == told
+        assert len(list(store.results(other.id))) == 2
+
+    def test_what_is_open_comes_back(self, store: Store) -> None:
+        """Briefs without a result, as far as they got, by number."""
+        run = store.add_run(config())
+        start = land(store, run, program("x = 0\n"), judged(1.0))
+        assert start.evaluation is not None
+        member = Member(program("x = 0\n"), start.evaluation)
+        first, second = (Brief(number=number, parents=(member,), seed=number) for number in (1, 2))
+        proposal = propose(store, run, second, program("x = 2\n"))
+        store.add_brief(run.id, first, {"asks": 2})
+        assert store.pending(run.id) == [Pending(brief=first), Pending(brief=second, proposal=proposal)]
+        store.add_result(run.id, Result(brief=second, proposal=proposal, evaluation=judged(2.0)))
+        assert store.pending(run.id) == [Pending(brief=first)]
+
+    def test_the_state_is_that_of_the_last_brief(self, store: Store) -> None:
+        """None yet, then the newest."""
+        run = store.add_run(config())
+        assert store.state(run.id) == {}
+        for number in range(3):
+            state = {"asks": number, "weights": [0.1, 1e300], "deep": {"none": None}}
+            store.add_brief(run.id, Brief(number=number, parents=(), seed=0), state)
+            assert store.state(run.id) == state
+
+    def test_an_answer_is_found_again_by_its_key(self, store: Store) -> None:
+        """Paid once, kept for ever, counted once."""
+        run, other = store.add_run(config()), store.add_run(config())
+        usage = ModelUsage(
+            calls=1, input_tokens=100, cached_tokens=20, output_tokens=30, reasoning_tokens=4, cost_usd=0.5
+        )
+        answer = Completion(text="do \ud83d this\x00", model="small", finish="length", usage=usage, latency_s=1.5)
+        store.add_completion(run.id, "1/0", answer)
+        store.add_completion(run.id, "1/1", Completion(text="", model="local"))
+        assert store.completion(run.id, "1/0") == answer
+        assert store.completion(run.id, "1/1") == Completion(text="", model="local")
+        assert store.completion(run.id, "1/2") is None
+        assert store.completion(other.id, "1/0") is None
+        assert store.spent(run.id) == Spent(model_calls=2, tokens=154, usd=0.5, unpriced_calls=1)
+        refusal(lambda: store.add_completion(run.id, "1/0", answer), StoreError)
+        assert store.spent(run.id).model_calls == 2
+
+    def test_what_is_spent_adds_up(self, store: Store) -> None:
+        """Evaluations that were made (not those that were known), and the clock."""
+        run = store.add_run(config())
+        land(store, run, program("x = 0\n"), judged(1.0))
+        land(store, run, program("x = 0\n"), judged(1.0))
+        land(store, run, program("x = 1\n"), judged(None, "wrong"))
+        store.add_wall(run.id, 1.5)
+        store.add_wall(run.id, 0.25)
+        assert store.spent(run.id) == Spent(evaluations=2, wall_s=1.75)
+        assert store.statuses(run.id) == {"ok": 2, "wrong": 1}
+
+    def test_an_earlier_evaluation_serves(self, store: Store) -> None:
+        """The first that says something; our own failures say nothing; other runs do not count."""
+        run, other, candidate = store.add_run(config()), store.add_run(config()), program("x = 1\n")
+        assert store.evaluation(run.id, candidate.id) is None
+        land(store, run, candidate, judged(None, "infra"))
+        assert store.evaluation(run.id, candidate.id) is None
+        land(store, run, candidate, judged(2.0))
+        assert store.evaluation(run.id, candidate.id) == judged(2.0)
+        again = land(store, run, candidate, judged(5.0))
+        assert (again.seen_before, again.evaluation) == (True, judged(2.0))
+        assert store.evaluation(run.id, candidate.id) == judged(2.0)
+        assert store.evaluation(other.id, candidate.id) is None
+
+    def test_of_two_results_of_one_evaluation_either_may_come_first(self, store: Store) -> None:
+        """Two briefs led to one program at once: the one that shared the evaluation may be told before its maker."""
+        run, candidate = store.add_run(config()), program("x = 1\n")
+        briefs = [Brief(number=number, parents=(), seed=0) for number in (0, 1)]
+        proposals = [propose(store, run, brief, candidate) for brief in briefs]
+        told = [
+            Result(brief=brief, proposal=proposal, evaluation=judged(2.0), seen_before=brief.number == 0)
+            for brief, proposal in zip(briefs, proposals, strict=True)
+        ]
+        for result in told:
+            store.add_result(run.id, result)
+        assert list(store.results(run.id)) == told
+        assert store.spent(run.id).evaluations == 1
+        assert [member.candidate.id for member in store.top(run.id, 5)] == [candidate.id]
+
+    def test_the_top_is_ordered_by_rank(self, store: Store) -> None:
+        """The pessimistic end ranks; failed candidates never; each candidate once; of equals the earlier first."""
+        run = store.add_run(config())
+        for number, score in enumerate([3.0, 1.0, 2.0, 1.0, None]):
+            evaluation = judged(score, "ok" if score else "timeout")
+            land(store, run, program(f"x = {number}\n"), evaluation)
+        land(store, run, program("x = 1\n"), judged(1.0))
+        top = store.top(run.id, 9)
+        assert [member.candidate for member in top] == [program(f"x = {number}\n") for number in (1, 3, 2, 0)]
+        assert top[2].evaluation == judged(2.0)
+        assert store.top(run.id, 2) == top[:2]
+        assert store.top(run.id, 0) == []
+
+    def test_the_curve_tells_each_improvement(self, store: Store) -> None:
+        """By evaluations made, strictly better only."""
+        run = store.add_run(config())
+        assert store.history(run.id) == []
+        for number, score in enumerate([3.0, None, 2.0, 2.0, 2.5, 1.0]):
+            land(store, run, program(f"x = {number}\n"), judged(score, "ok" if score else "crashed"))
+        assert store.history(run.id) == [(1, 3.0), (3, 2.0), (6, 1.0)]
+
+    def test_confirmations_are_kept_apart(self, store: Store) -> None:
+        """The last of each split; they change neither rank nor what is spent."""
+        run, candidate = store.add_run(config()), program("x = 1\n")
+        land(store, run, candidate, judged(2.0))
+        assert store.confirmations(run.id, candidate.id) == {}
+        store.add_confirmation(run.id, candidate.id, "train", judged(1.0))
+        store.add_confirmation(run.id, candidate.id, "heldout", judged(None, "crashed"))
+        store.add_confirmation(run.id, candidate.id, "train", judged(1.5))
+        expected = {"train": judged(1.5), "heldout": judged(None, "crashed")}
+        assert store.confirmations(run.id, candidate.id) == expected
+        assert store.evaluation(run.id, candidate.id) == judged(2.0)
+        assert store.spent(run.id).evaluations == 1
+
+    def test_a_candidate_answers_to_its_prefix(self, store: Store) -> None:
+        """Four digits and more; what is not there tells what is."""
+        run, candidate = store.add_run(config()), program("x = 1\n")
+        land(store, run, candidate, judged(2.0))
+        for given in (candidate.id, candidate.id[:4]):
+            assert store.candidate(given) == candidate
+        for given in ("", candidate.id[:3], candidate.id + "0", "zzzz", "%%%%", candidate.id[:4].upper() + "G"):
+            assert candidate.id in refusal(lambda prefix=given: store.candidate(prefix), UnknownName)  # type: ignore[misc]
+
+    def test_the_line_of_a_candidate_leads_to_the_start(self, store: Store) -> None:
+        """First results along the first parents, newest first."""
+        run = store.add_run(config())
+        line = [land(store, run, program("x = 0\n"), judged(9.0))]
+        for number in (1, 2):
+            parent = line[-1]
+            assert parent.proposal is not None and parent.evaluation is not None
+            member = Member(parent.proposal.candidate, parent.evaluation)
+            line.append(land(store, run, program(f"x = {number}\n"), judged(9.0 - number), [member]))
+        land(store, run, program("x = 1\n"), judged(8.0), [Member(program("x = 2\n"), judged(7.0))])
+        later = store.add_run(config())
+        land(store, later, program("x = 2\n"), judged(1.0))
+        assert store.lineage(program("x = 2\n").id) == [(run, result) for result in reversed(line)]
+
+    def test_the_leaderboard_shows_champions(self, store: Store) -> None:
+        """Ended runs with a champion, by task, held-out rank first, with the evidence beside it."""
+        runs = []
+        for task, score, heldout in (("b", 1.0, 3.0), ("b", 2.0, 2.0), ("a", 5.0, None), ("b", 2.5, None)):
+            run = store.add_run(config(task))
+            start, champion = program("x = 0\n"), program(f"x = {score}\n")
+            land(store, run, start, judged(9.0))
+            land(store, run, champion, judged(score))
+            store.add_confirmation(run.id, champion.id, "train", judged(score + 0.125))
+            if heldout:
+                store.add_confirmation(run.id, champion.id, "heldout", judged(heldout))
+            store.end_run(run.id, "finished", champion=champion.id)
+            runs.append(run.id)
+        store.end_run(store.add_run(config("b")).id, "failed", reason="no champion")
+        store.add_run(config("b"))
+        entries = store.leaderboard()
+        assert [entry.run.id for entry in entries] == [runs[index] for index in (2, 1, 3, 0)]
+        assert [entry.run.id for entry in store.leaderboard(task="a")] == [runs[2]]
+        assert entries[1].run == store.run(runs[1])
+        assert (entries[1].evaluation, entries[1].heldout, entries[1].start) == (
+            judged(2.125),
+            judged(2.0),
+            judged(9.0),
+        )
+        assert (entries[1].proposer, entries[1].evaluations) == ("model:small", 2)
+
+    def test_what_contradicts_the_record_is_refused(self, store: Store) -> None:
+        """And leaves no trace."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        proposal = propose(store, run, brief, program("x = 0\n"))
+        good = Result(brief=brief, proposal=proposal, evaluation=judged(1.0))
+        stranger = Brief(number=1, parents=(Member(program("?\n"), judged(1.0)),), seed=0)
+        other = Proposal(candidate=program("y = 0\n"), proposer="p", operator="o", parents=())
+        nowhere = Result(brief=Brief(number=9, parents=(), seed=0), failure="lost")
+        for call in (
+            lambda: store.add_brief(run.id, brief, {}),
+            lambda: store.add_brief(run.id, stranger, {}),
+            lambda: store.add_proposal(run.id, 0, proposal),
+            lambda: store.add_proposal(run.id, 5, proposal),
+            lambda: store.add_result(run.id, Result(brief=brief, proposal=other, evaluation=judged(1.0))),
+            lambda: store.add_result(run.id, Result(brief=brief, evaluation=judged(1.0))),
+            lambda: store.add_result(run.id, nowhere),
+        ):
+            refusal(call, StoreError)
+        store.add_result(run.id, good)
+        refusal(lambda: store.add_result(run.id, good), StoreError)
+        assert list(store.results(run.id)) == [good]
+        assert store.spent(run.id).evaluations == 1
+        assert store.pending(run.id) == []
+
+    def test_what_cannot_come_back_is_refused(self, store: Store) -> None:
+        """No NaN, no objects; the text names the place."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        said = refusal(lambda: store.add_brief(run.id, brief, {"a": [{"b": float("nan")}]}), StoreError)
+        assert "state.a[0].b" in said
+        assert "a set" in refusal(lambda: store.add_brief(run.id, brief, {"a": {1}}), StoreError)
+        assert "the key 1" in refusal(lambda: store.add_brief(run.id, brief, {"a": {1: 2}}), StoreError)
+        proposal = propose(store, run, brief, program("x = 0\n"))
+        for score in (float("nan"), float("inf")):
+            result = Result(brief=brief, proposal=proposal, evaluation=Evaluation(status="ok", score=score))
+            assert "score" in refusal(lambda one=result: store.add_result(run.id, one), StoreError)  # type: ignore[misc]
+        assert list(store.results(run.id)) == []
+
+    def test_an_unknown_run_tells_what_there_is(self, store: Store) -> None:
+        """In every method that takes one."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        for call in (
+            lambda: store.add_brief("nope", brief, {}),
+            lambda: store.add_wall("nope", 1.0),
+            lambda: store.end_run("nope", "finished"),
+            lambda: list(store.results("nope")),
+            lambda: store.pending("nope"),
+            lambda: store.state("nope"),
+            lambda: store.spent("nope"),
+            lambda: store.top("nope", 1),
+            lambda: store.hold("nope").__enter__(),
+        ):
+            assert run.id in refusal(call, UnknownName)
+
+    def test_a_run_has_one_holder(self, store: Store) -> None:
+        """The second is told which run it is; afterwards it is free again."""
+        run, other = store.add_run(config()), store.add_run(config())
+        assert not store.is_held(run.id)
+        for _ in range(2):
+            with store.hold(run.id):
+                assert store.is_held(run.id)
+                assert not store.is_held(other.id)
+                assert run.id in refusal(lambda: store.hold(run.id).__enter__(), StoreError)
+                with store.hold(other.id):
+                    assert store.is_held(other.id)
+            assert not store.is_held(run.id)
+
+    def test_a_closed_store_says_so(self, store: Store) -> None:
+        """And closing twice is no error."""
+        store.close()
+        store.close()
+        assert "closed" in refusal(store.runs, StoreError)

@@ -1,0 +1,51 @@
+"""Numbered migrations: a new database gets today's tables at once, an older one is brought up step by step."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, insert, inspect, select
+
+from outpace.agent.store.schema import VERSION, metadata, schema_version
+from outpace.errors import StoreError
+
+Migration = Callable[[Connection], None]
+MIGRATIONS: Mapping[int, Migration] = {}
+"""Version → what makes it out of the version before; each in one transaction, never changed once released."""
+
+
+def version_of(connection: Connection) -> int | None:
+    """Return the version of a database, None for one without any tables of ours."""
+    if not inspect(connection).has_table(schema_version.name):
+        return None
+    found: int | None = connection.execute(select(func.max(schema_version.c.version))).scalar()
+    return found
+
+
+def migrate(
+    connection: Connection, migrations: Mapping[int, Migration] = MIGRATIONS, *, version: int = VERSION
+) -> None:
+    """Bring the database of a write transaction up to ``version``.
+
+    Raises:
+        StoreError: a newer Outpace made it, or a step is missing; nothing was changed.
+    """
+    found = version_of(connection)
+    if found is None:
+        metadata.create_all(connection)
+        _stamp(connection, version)
+        return
+    if found > version:
+        raise StoreError(
+            f"The store was made by a newer Outpace (version {found} of its tables; this one knows {version}). "
+            "Update Outpace, or give another path."
+        )
+    for step in range(found + 1, version + 1):
+        if step not in migrations:
+            raise StoreError(f"The store is of version {found}, and there is no way from {step - 1} to {step}.")
+        migrations[step](connection)
+        _stamp(connection, step)
+
+
+def _stamp(connection: Connection, version: int) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    connection.execute(insert(schema_version).values(version=version, applied=now))

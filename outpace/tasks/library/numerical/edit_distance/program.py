@@ -1,0 +1,22 @@
+"""Edit distance of two byte strings, straight from the textbook."""
+
+
+# EVOLVE-BLOCK-START
+def edit_distance(a: bytes, b: bytes) -> int:
+    """Return the least number of insertions, deletions and substitutions that turn ``a`` into ``b``."""
+    previous = list(range(len(b) + 1))
+    for i in range(len(a)):
+        current = [0] * (len(b) + 1)
+        current[0] = i + 1
+        for j in range(len(b)):
+            insertion = current[j] + 1
+            deletion = previous[j + 1] + 1
+            substitution = previous[j]
+            if a[i] != b[j]:
+                substitution += 1
+            current[j + 1] = min(insertion, deletion, substitution)
+        previous = current
+    return previous[len(b)]
+
+
+# EVOLVE-BLOCK-END

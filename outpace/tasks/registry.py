@@ -1,0 +1,78 @@
+"""Finds tasks: bundled ones, folders, and those of installed packages (entry-point group ``outpace.tasks``).
+
+An entry point leads to a task, to the path of a task folder, or to a function without arguments that returns either.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from outpace.errors import TaskError, UnknownName, UsageError
+from outpace.tasks import description, folder
+from outpace.tasks.spec import Task, TaskSpec
+
+GROUP = "outpace.tasks"
+_LIBRARY = Path(__file__).parent / "library"
+
+
+def find(name_or_path: str | Path) -> Task:
+    """Return the task of a bundled name, an installed name, or a folder (``./my_task``, ``/data/my_task``).
+
+    A text with a slash or a leading dot is a path, anything else a name.
+
+    Raises:
+        UnknownName: no task has that name.
+        TaskError: the folder does not exist or is broken.
+    """
+    if isinstance(name_or_path, Path) or _is_path(name_or_path):
+        path = Path(name_or_path).expanduser()
+        return folder.load(path.parent if path.name == description.FILE else path)
+    folders = _folders()
+    if name_or_path in folders:
+        return folder.load(folders[name_or_path])
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name_or_path in points:
+        return _installed(points[name_or_path])
+    if (Path(name_or_path) / description.FILE).is_file():
+        raise UsageError(
+            f"Unknown task '{name_or_path}', but there is a task folder of that name here: write './{name_or_path}'."
+        )
+    raise UnknownName("task", name_or_path, [*folders, *points])
+
+
+def available() -> list[str]:
+    """Return the names that ``find`` knows, bundled and installed, sorted."""
+    return sorted({*_folders(), *(point.name for point in entry_points(group=GROUP))})
+
+
+def bundled() -> list[str]:
+    """Return the names of the tasks that come with Outpace, sorted."""
+    return sorted(_folders())
+
+
+def specs() -> list[TaskSpec]:
+    """Return the facts of the bundled tasks by family and name, without importing any of them."""
+    found = [folder.read_spec(path) for path in _folders().values()]
+    return sorted(found, key=lambda spec: (spec.family, spec.name))
+
+
+def _folders() -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in _LIBRARY.glob(f"*/*/{description.FILE}")}
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or text.startswith((".", "~"))
+
+
+def _installed(point: EntryPoint) -> Task:
+    origin = f"entry point '{point.name}' of group {GROUP} ({point.value})"
+    try:
+        thing = point.load()
+        if callable(thing) and not isinstance(thing, Task | Path):
+            thing = thing()
+    except (Exception, SystemExit) as error:
+        raise TaskError(f"{origin} failed: {type(error).__name__}: {error}") from error
+    if isinstance(thing, Task):
+        return thing
+    if isinstance(thing, str | Path):
+        return folder.load(thing)
+    raise TaskError(f"{origin} gave a {type(thing).__name__}, expected a Task or the path of a task folder")

@@ -1,0 +1,98 @@
+"""kill -9 at random moments, then resume: nothing finished is lost, nothing stored is asked for again."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KILLS = 10
+TASK_TOML = """\
+name = "distance"
+title = "Come close to a line"
+entry = "solve"
+evaluations = 60
+statement = "Come close to the line 3 x - 2."
+
+[goal]
+kind = "metric"
+name = "distance"
+direction = "minimise"
+
+[[cases]]
+name = "line"
+instances = 3
+
+[[cases]]
+name = "line-heldout"
+split = "heldout"
+seed = 50
+"""
+PROGRAM = "# EVOLVE-BLOCK-START\ndef solve(x):\n    return 0.5 * x + 1.0\n# EVOLVE-BLOCK-END\n"
+TASK = """\
+from outpace.tasks import spec
+
+
+class Task(spec.Task):
+    def generate(self, case, seed):
+        return {"x": float(seed % 7)}
+
+    def check(self, problem, output):
+        if not isinstance(output, float):
+            raise spec.WrongAnswer("expected a float")
+
+    def score(self, problem, output):
+        return abs(output - (3.0 * problem["x"] - 2.0))
+"""
+
+
+def outpace(home: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "outpace", "--home", str(home), *arguments]
+
+
+def rows(home: Path, query: str) -> Sequence[Any]:
+    with sqlite3.connect(f"file:{home / 'outpace.db'}?mode=ro", uri=True) as database:
+        return database.execute(query).fetchall()
+
+
+@pytest.mark.slow
+def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+    folder, home = tmp_path / "distance", tmp_path / "home"
+    folder.mkdir()
+    for name, text in (("task.toml", TASK_TOML), ("program.py", PROGRAM), ("task.py", TASK)):
+        (folder / name).write_text(text)
+    chance = random.Random(20)
+    command = outpace(home, "run", str(folder), "--seed", "3", "--workers", "2")
+    before: set[tuple[Any, ...]] = set()
+    for _ in range(KILLS):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        time.sleep(1.2 + chance.random() * 2.0)
+        still_running = process.poll() is None
+        if still_running:
+            os.kill(process.pid, signal.SIGKILL)
+        _, stderr = process.communicate()
+        assert still_running or process.returncode == 0, stderr.decode()
+        if not (home / "outpace.db").exists() or not rows(home, "select id from runs"):
+            continue
+        command = outpace(home, "resume", "last")
+        assert rows(home, "pragma integrity_check") == [("ok",)]
+        now = set(rows(home, "select brief, candidate, evaluation from results"))
+        assert before <= now, "a finished evaluation was lost"
+        before = now
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert rows(home, "select count(*) from runs") == [(1,)]
+    assert before <= set(rows(home, "select brief, candidate, evaluation from results"))
+    evaluated = [r[0] for r in rows(home, "select candidate from results where candidate is not null and not seen_before")]
+    assert len(evaluated) == len(set(evaluated)) == 60, "every candidate is judged once"
+    listing = subprocess.run(outpace(home, "runs", "--json"), capture_output=True, text=True, check=True)
+    (run,) = json.loads(listing.stdout)
+    assert run["status"] == "finished"

@@ -1,0 +1,74 @@
+"""The last words of a run."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from outpace.agent.budget import Spent
+from outpace.agent.cli.report import record, words
+from outpace.agent.confirm import Confirmed
+from outpace.agent.evolve import Report
+from outpace.agent.proposal import Member
+from outpace.agent.store.base import Run
+from outpace.evaluators.base import Evaluation
+from outpace.tasks.candidate import Candidate
+from outpace.tasks.spec import Goal
+
+HOME = Path("/data/outpace")
+START = Candidate({"program.py": "VALUE = 0\n"})
+CHAMPION = Candidate({"program.py": "VALUE = 1\n"})
+
+
+@pytest.fixture
+def report(make_run: Callable[[Goal], Run], gap: Goal) -> Report:
+    found = Evaluation(status="ok", score=3.0)
+    heldout = Evaluation(status="ok", score=0.8, metrics={"case/1k": 2.0, "case/5k": 0.8})
+    return Report(
+        run=make_run(gap),
+        ended="evaluations",
+        start=Member(START, Evaluation(status="ok", score=4.0)),
+        champion=Confirmed(champion=Member(CHAMPION, found), train=found, heldout=heldout, ood=None),
+        start_heldout=Evaluation(status="ok", score=4.2, metrics={"case/1k": 5.0, "case/5k": 4.0}),
+        start_ood=None,
+        spent=Spent(evaluations=200, wall_s=65.0),
+        statuses={"ok": 190, "wrong": 10},
+    )
+
+
+def test_words_name_champion_gain_evidence_place_and_next_command(report: Report) -> None:
+    said = "\n".join(words(report, HOME, named_home=None))
+    assert f"Champion {CHAMPION.id}" in said
+    assert "3 %, the start 4 %: 25.0 % better" in said
+    assert "0.8 % (1k 2 %, 5k 0.8 %), the start 4.2 % (1k 5 %, 5k 4 %): 81.0 % better" in said
+    assert "200 evaluations in 1 min 05 s; failed: 10 wrong" in said
+    assert "Stored in /data/outpace" in said
+    assert said.endswith(f"Next: outpace show {CHAMPION.id}   or   outpace export {CHAMPION.id} -o DIR")
+
+
+def test_words_of_a_speedup_tell_its_pairs(report: Report, make_run: Callable[[Goal], Run], speedup: Goal) -> None:
+    found = Evaluation(status="ok", score=12.0, interval=(11.0, 13.0), metrics={"pairs": 24.0})
+    champion = Confirmed(champion=Member(CHAMPION, found), train=found, heldout=None, ood=None)
+    timed = replace(report, run=make_run(speedup), champion=champion)
+    said = "\n".join(words(timed, HOME, named_home=None))
+    assert "12x [11, 13] as fast as the start (24 pairs of fresh inputs, 95 % interval)" in said
+
+
+def test_a_run_without_a_champion_says_so(report: Report) -> None:
+    said = "\n".join(words(replace(report, champion=None), HOME, named_home=None))
+    assert "No candidate was confirmed to be better than the start (4 %)." in said
+    assert "Next: outpace resume r1 --evaluations 400" in said
+
+
+def test_an_interrupted_run_says_how_to_go_on_in_the_same_home(report: Report) -> None:
+    said = "\n".join(words(replace(report, ended="interrupted"), HOME, named_home=Path("/my data")))
+    assert "outpace resume r1 --home '/my data'" in said
+
+
+def test_record_is_complete(report: Report) -> None:
+    found = record(report, HOME)
+    assert found["event"] == "report"
+    assert found["champion"]["candidate"] == CHAMPION.id
+    assert found["heldout"]["metrics"] == {"case/1k": 2.0, "case/5k": 0.8}
+    assert found["spent"]["evaluations"] == 200
