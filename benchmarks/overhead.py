@@ -2,18 +2,23 @@
 
     python benchmarks/overhead.py [--evaluations 300] [--sandbox bubblewrap]
 
-Runs the rewriting operators on a one-line task and prints the CPU time per candidate, ours and the sandbox's, over the
-last 50 candidates before each mark: flat marks mean that nothing grows with the population. CPU time, because wall time
-says more about the neighbours than about us.
+Runs the rewriting operators on a one-line task and prints the CPU time per candidate over the last 50 candidates before
+each mark: of our process (search, judge, store), and of the worker from its start to its end (an interpreter is started
+for each candidate). Flat marks mean that nothing grows with the population. CPU time, because wall time says more about
+the neighbours than about us.
 """
 
 import argparse
-import resource
 import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import outpace
 from outpace.agent.search import Progress
+from outpace.plugins import load
+from outpace.sandbox.base import Job, Reply, Sandbox, Usage, Worker
 from outpace.tasks.spec import Output, Problem
 
 WINDOW = 50
@@ -42,12 +47,63 @@ class Trivial(outpace.Task):
         return float(abs(output - (3.0 * problem["x"] - 2.0)))
 
 
+class Metered:
+    """A sandbox that adds up what its workers use."""
+
+    inner: Sandbox
+    cpu_s = 0.0
+    name, isolated = "metered", True
+
+    def probe(self) -> None:
+        """Ask the sandbox inside."""
+        self.inner.probe()
+
+    def missing(self, packages: Sequence[str]) -> list[str]:
+        """Ask the sandbox inside."""
+        return self.inner.missing(packages)
+
+    async def start(self, job: Job) -> Worker:
+        """Start a worker whose end is noted."""
+        return MeteredWorker(await self.inner.start(job))
+
+
+class MeteredWorker:
+    """Hands everything on to a worker, and its usage to ``Metered``."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Wrap ``worker``."""
+        self.worker = worker
+
+    async def load(self) -> Reply:
+        """Hand on."""
+        return await self.worker.load()
+
+    async def call(self, problem: Mapping[str, Any], *, wall_s: float | None = None) -> Reply:
+        """Hand on."""
+        return await self.worker.call(problem, wall_s=wall_s)
+
+    def pin(self, cores: Sequence[int]) -> None:
+        """Hand on."""
+        self.worker.pin(cores)
+
+    def stderr(self) -> str:
+        """Hand on."""
+        return self.worker.stderr()
+
+    async def close(self) -> Usage:
+        """Close, and add up."""
+        usage = await self.worker.close()
+        Metered.cpu_s += usage.cpu_s
+        return usage
+
+
 def main() -> None:
     """Run and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--evaluations", type=int, default=300)
     parser.add_argument("--sandbox", default="bubblewrap")
     options = parser.parse_args()
+    Metered.inner = load("sandbox", options.sandbox)()
     spec = outpace.TaskSpec(
         name="trivial",
         title="A line",
@@ -60,28 +116,24 @@ def main() -> None:
 
     def watch(progress: Progress) -> None:
         if progress.last and not progress.last.seen_before and progress.last.evaluation:
-            seen.append((_cpu_s(resource.RUSAGE_SELF), _cpu_s(resource.RUSAGE_CHILDREN)))
+            seen.append((time.process_time(), Metered.cpu_s))
 
     with tempfile.TemporaryDirectory() as home:
         outpace.evolve(
             Trivial(spec, outpace.Candidate({"program.py": PROGRAM})),
             budget=outpace.Budget(evaluations=options.evaluations),
-            sandbox=options.sandbox,
+            sandbox="__main__:Metered",
             workers=1,
             seed=1,
             home=Path(home),
             watch=watch,
         )
     print(f"CPU ms per candidate, {options.sandbox} sandbox, mean of the {WINDOW} candidates before the mark")
-    print(f"{'candidates':>10} {'search':>8} {'sandbox':>8}")
-    for mark in range(100, len(seen) + 1, 100):
-        ours, sandbox = ((b - a) / WINDOW * 1e3 for a, b in zip(seen[mark - WINDOW - 1], seen[mark - 1], strict=True))
-        print(f"{mark:>10} {ours:>8.1f} {sandbox:>8.1f}")
-
-
-def _cpu_s(who: int) -> float:
-    usage = resource.getrusage(who)
-    return usage.ru_utime + usage.ru_stime
+    print(f"{'candidates':>10} {'search':>8} {'worker':>8}")
+    for mark in range(100, len(seen) + 2, 100):
+        now = min(mark, len(seen)) - 1
+        ours, worker = ((b - a) / WINDOW * 1e3 for a, b in zip(seen[now - WINDOW], seen[now], strict=True))
+        print(f"{mark:>10} {ours:>8.1f} {worker:>8.1f}")
 
 
 if __name__ == "__main__":

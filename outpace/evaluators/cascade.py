@@ -96,9 +96,10 @@ class CascadeEvaluator:
         )
 
     async def _speedup(self, task: Task, candidate: Candidate, cases: tuple[Case, ...], stages: _Stages) -> Evaluation:
-        """Check one fresh problem of every case, then time the timed ones beside the starting program."""
+        """Check fresh problems of every case, then time the timed ones beside the starting program."""
         async with self._loaded(task, candidate, self._rest, stages) as worker:
-            for name, part in (("smoke", cases[:1]), ("check", cases[1:])):
+            pending = [case for case in cases for _ in range(case.instances)]
+            for name, part in (("smoke", pending[:1]), ("check", pending[1:])):
                 async with stages.stage(name):
                     for case in part:
                         problem = await correctness.make(task, case, correctness.fresh_seed())

@@ -26,6 +26,9 @@ REMEDY = (
     "kernel.apparmor_restrict_unprivileged_userns), or, if you trust the code, pass --sandbox process."
 )
 
+Steps = dict[Path, tuple[str, ...]]
+"""What a sandbox has at a path: the arguments of bwrap that put it there."""
+
 
 class BubblewrapSandbox:
     """Workers in namespaces of their own (users, processes, network, mounts), as root and as an ordinary user.
@@ -117,39 +120,49 @@ def _spare_uids(uid_map: str) -> range | None:
 
 @cache
 def _view(mounts: tuple[Path, ...]) -> tuple[str, ...]:
-    """Return the arguments that build what a worker sees, parents before children, so that deeper paths win."""
-    steps: dict[Path, list[str]] = {}
-    hidden = interpreter.hidden_paths()
+    """Return the arguments that build what a worker sees of the host."""
+    steps: Steps = {}
     for path in map(Path, interpreter.SYSTEM):
         if path.is_symlink():
-            steps[path] = ["--symlink", str(path.readlink()), str(path)]
+            steps[path] = ("--symlink", str(path.readlink()), str(path))
         elif path.exists():
-            steps[path] = ["--ro-bind", str(path), str(path)]
+            steps[path] = ("--ro-bind", str(path), str(path))
+    hidden = interpreter.hidden_paths()
     for path in sorted({*interpreter.readable_paths(), *mounts}):
-        if not _covered(path, steps, hidden):
-            steps[path] = ["--ro-bind", str(path), str(path)]
-    masks = [path for path in hidden if any(path.is_relative_to(seen) for seen in steps)]
-    steps |= {path: ["--perms", "0755", "--size", "4096", "--tmpfs", str(path)] for path in masks}
+        if not _covered(path, steps, _masks(steps, hidden)):
+            steps[path] = ("--ro-bind", str(path), str(path))
     for device in DEVICES:
-        steps[Path("/dev", device)] = ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    sealed = (word for path in masks for word in ("--remount-ro", str(path)))
-    return (*_with_parents(steps), *sealed)
+        steps[Path("/dev", device)] = ("--dev-bind", f"/dev/{device}", f"/dev/{device}")
+    masks = _masks(steps, hidden)
+    steps |= {path: ("--perms", "0755", "--size", "4096", "--tmpfs", str(path)) for path in masks}
+    return (*_with_parents(steps, masks), *(word for path in masks for word in ("--remount-ro", str(path))))
 
 
-def _covered(path: Path, seen: Iterable[Path], hidden: Sequence[Path]) -> bool:
-    """Tell whether ``path`` is visible by one of ``seen`` already, with nothing hidden in between."""
-    for parent in seen:
-        if path.is_relative_to(parent):
-            return not any(path.is_relative_to(mask) and mask.is_relative_to(parent) for mask in hidden)
-    return False
+def _masks(seen: Iterable[Path], hidden: Sequence[Path]) -> list[Path]:
+    """Return where ``hidden`` would show up in a sandbox that has the host's paths ``seen``."""
+    found = []
+    for path in seen:
+        target = path.resolve()
+        found += [path / secret.relative_to(target) for secret in hidden if secret.is_relative_to(target)]
+    return sorted(set(found))
 
 
-def _with_parents(steps: dict[Path, list[str]]) -> Iterator[str]:
-    """Yield ``steps`` in order, each after its missing parents: the ones that bwrap makes itself are closed to others."""
+def _covered(path: Path, seen: Iterable[Path], masks: Sequence[Path]) -> bool:
+    """Tell whether ``path`` is visible by one of ``seen`` already, with no mask in between."""
+    parents = [parent for parent in seen if path.is_relative_to(parent)]
+    return bool(parents) and not any(path.is_relative_to(mask) for mask in masks)
+
+
+def _with_parents(steps: Steps, masks: Sequence[Path]) -> Iterator[str]:
+    """Yield ``steps``, parents before children so that deeper paths win, each after the folders that lead to it.
+
+    Folders that bwrap makes by itself are closed to other users, so none is left to it.
+    """
     made = {Path("/"), Path("/tmp")}  # noqa: S108
     for path in sorted(steps, key=lambda path: path.parts):
         for parent in reversed(path.parents):
-            if parent not in made and not any(parent.is_relative_to(seen) for seen in steps if seen in made):
+            above = [seen for seen in steps if parent.is_relative_to(seen)]
+            if parent not in made and (not above or max(above) in masks):
                 made.add(parent)
                 yield from ("--perms", "0755", "--dir", str(parent))
         made.add(path)

@@ -16,10 +16,11 @@ _MODULES = ("", ".codec", ".confine", ".worker")
 _BOOT = """
 import marshal, posix, sys
 from importlib.machinery import ModuleSpec
+judge = int(sys.argv.pop())
 def take(size):
     data = b""
     while len(data) < size:
-        part = posix.read(0, size - len(data))
+        part = posix.read(judge, size - len(data))
         if not part:
             posix._exit(0)
         data += part
@@ -30,7 +31,7 @@ for name, code in marshal.loads(take(int.from_bytes(take(8), "big"))):
     module.__spec__ = ModuleSpec(name, None, is_package=name == "inside")
     module.__package__ = module.__spec__.parent
     exec(code, module.__dict__)
-module.main()
+module.main(judge)
 """
 
 
@@ -56,13 +57,13 @@ def readable_paths() -> list[Path]:
 
 def hidden_paths() -> list[Path]:
     """Return what must not be seen even where a readable path holds it: Outpace with its tasks and checkers."""
-    package = Path(outpace.__file__).parent
+    package = Path(outpace.__file__).resolve().parent
     checkout = package.parent
     return [checkout if (checkout / "pyproject.toml").exists() else package]
 
 
 def command() -> list[str]:
-    """Return the command line of a bare worker: isolated, no ``site``, writes no bytecode; ``code`` makes it one.
+    """Return the command line of a bare worker: isolated, no ``site``, no bytecode; its socket's number goes after it.
 
     It is sent its code instead of finding it in a file, so that no folder of Outpace need be visible to it, and none is
     compiled anew for each worker where bytecode cannot be written.

@@ -130,8 +130,15 @@ class WorkerProcess:
         return self.channel.tail.decode(errors="replace")
 
     def _remove_scratch(self) -> None:
-        if self.launch.scratch is not None:
-            shutil.rmtree(self.launch.scratch)
+        scratch = self.launch.scratch
+        if scratch is None:
+            return
+        scratch.chmod(0o700)
+        for folder, names, _ in os.walk(scratch):  # a candidate may have closed its own folders
+            for path in (Path(folder, name) for name in names):
+                if not path.is_symlink():
+                    path.chmod(0o700)
+        shutil.rmtree(scratch)
 
     def _request(self, kind: str, body: Any) -> list[bytes | memoryview]:
         self.number += 1
@@ -223,13 +230,14 @@ class WorkerProcess:
 
 
 def _spawn(launch: Launch, channel: Channel) -> "subprocess.Popen[bytes]":
+    line = channel.their_socket.fileno()
     return subprocess.Popen(
-        list(launch.argv),
+        [*launch.argv, str(line)],
         env=dict(launch.env),
         cwd="/",
-        stdin=channel.their_socket.fileno(),
+        stdin=subprocess.DEVNULL,
         stdout=channel.their_stderr,
         stderr=channel.their_stderr,
-        pass_fds=launch.fds,
+        pass_fds=(line, *launch.fds),
         start_new_session=True,  # Ctrl-C on the terminal is for us alone
     )

@@ -91,25 +91,25 @@ def _imports(contents: Contents) -> Iterator[Finding]:
     listed = {name.split(".")[0]: name for name in contents.spec.requires}
     used: dict[str, tuple[str, int]] = {}
     for name, text in ((PROGRAM, contents.start.program), (DRIVER, contents.driver or "")):
-        for node in ast.walk(ast.parse(text)):
-            for module in _modules(node):
-                used.setdefault(module, (name, node.lineno))  # type: ignore[attr-defined]
+        for module, line in _modules(text):
+            used.setdefault(module, (name, line))
     for module, name in listed.items():
         if find_spec(module) is None:
-            text = f"requires: the module '{name}' is not installed here; pip install {name}"
-            yield Finding(str(contents.folder / description.FILE), 0, text)
+            said = f"requires: the module '{name}' is not installed here; pip install {name}"
+            yield Finding(str(contents.folder / description.FILE), 0, said)
     for module, (name, line) in used.items():
         if module not in listed and module not in sys.stdlib_module_names:
-            text = f"imports '{module}', which is not in requires of task.toml"
-            yield Finding(str(contents.folder / name), line, text, "warning")
+            said = f"imports '{module}', which is not in requires of task.toml"
+            yield Finding(str(contents.folder / name), line, said, "warning")
 
 
-def _modules(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name.split(".")[0] for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-        return [node.module.split(".")[0]]
-    return []
+def _modules(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the top-level modules that a program imports, with the line."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.split(".")[0], node.lineno
 
 
 def _methods(task: Task, folder: Path) -> list[Finding]:

@@ -299,6 +299,13 @@ def test_a_model_serves_one_event_loop_after_the_other(model_server: Any) -> Non
     assert [asked(model).text, asked(model).text] == ["first", "second"]
 
 
+def test_a_proxy_is_not_asked_for_a_server_on_this_machine(model_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    model_server.answers = ["direct"]
+    assert asked(OpenAIModel("tiny", base_url=model_server.base_url, retry=QUICK)).text == "direct"
+
+
 def test_cancelling_ends_a_request(model_server: Any, fault: Any) -> None:
     model_server.faults = [fault(kind="hang")]
 

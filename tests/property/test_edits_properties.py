@@ -1,6 +1,7 @@
 """Edits, whatever the program and whatever the answer."""
 
 import contextlib
+from itertools import pairwise
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -106,7 +107,7 @@ def test_reading_an_answer_never_fails_otherwise(answer: str) -> None:
     assert len(thought) <= 2000
     assert thought.count("\n") <= answer.count("\n")
     fences = fences_of(answer)
-    assert all(one.end <= other.start for one, other in zip(fences, fences[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(fences))
 
 
 @given(LINES, st.lists(CODE_LINE, min_size=1, max_size=5))

@@ -143,24 +143,27 @@ def test_no_module_has_an_empty_name() -> None:
 def test_nothing_decodes_with_code() -> None:
     """What a sandbox sends is data: neither unpickled nor evaluated, anywhere in the package."""
     modules = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
+    writes_only = {("outpace/sandbox/interpreter.py", "marshal")}  # our own modules, on their way into the sandbox
     found = [
         f"{path.relative_to(ROOT)}:{line}: imports {module}"
         for path in SOURCES
         for line, _, module in imported_names(path)
-        if module.partition(".")[0] in modules
+        if module.partition(".")[0] in modules and (path.relative_to(ROOT).as_posix(), module) not in writes_only
     ]
-    found += [f"{path.relative_to(ROOT)}:{line}: calls {name}" for path in SOURCES for line, name in code_calls(path)]
+    found += [f"{path.relative_to(ROOT)}:{line}: {what}" for path in SOURCES for line, what in code_calls(path)]
     assert found == []
 
 
 def code_calls(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, name) of calls that run text as code; the half inside the sandbox may exec the candidate."""
+    """Yield (line, what) where data is run as code; the half inside the sandbox may exec the candidate."""
     banned = {"eval"} if "_inside" in path.parts else {"eval", "exec"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in banned:
-            yield node.lineno, node.func.id
+            yield node.lineno, f"calls {node.func.id}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("marshal.loads", "marshal.load"):
+            yield node.lineno, "calls marshal.load"
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and getattr(node.value, "value", True):
-            yield node.value.lineno, "allow_pickle"
+            yield node.value.lineno, "allows pickle"
 
 
 def test_importing_the_package_is_light() -> None:

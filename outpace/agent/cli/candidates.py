@@ -22,11 +22,7 @@ from outpace.tasks.spec import Goal, Split
 app = typer.Typer()
 
 START = "start"
-SPLITS: tuple[tuple[Split, str], ...] = (
-    ("train", "confirmed"),
-    ("heldout", "held-out"),
-    ("ood", "out of distribution"),
-)
+SPLITS: dict[Split, str] = {"train": "confirmed", "heldout": "held-out", "ood": "out of distribution"}
 CandidateArgument = Annotated[
     str, typer.Argument(metavar="CANDIDATE", help="Id of a candidate or its first digits (at least 4).")
 ]

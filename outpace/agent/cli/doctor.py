@@ -109,9 +109,17 @@ def _sandboxes() -> Iterator[Check]:
             yield Check(f"sandbox {name}", needed, str(error))
             continue
         if sandbox.isolated:
-            yield Check(f"sandbox {name}", "ok", "isolates candidates")
+            yield Check(f"sandbox {name}", "ok", f"isolates candidates{_release(name)}")
         else:
             yield Check(f"sandbox {name}", "note", "works, but only limits: for code that you trust")
+
+
+def _release(sandbox: str) -> str:
+    """Return the version of what a sandbox is built on, where that is a package of its own."""
+    try:
+        return f" ({sandbox}-bin {version(f'{sandbox}-bin')})"
+    except PackageNotFoundError:
+        return ""
 
 
 def _libraries() -> Iterator[Check]:

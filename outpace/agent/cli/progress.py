@@ -49,7 +49,7 @@ class Display(Protocol):
 def choose_display(*, as_json: bool) -> Display:
     """Return the display that fits where standard output and standard error lead."""
     if as_json:
-        return JsonLines(print)
+        return JsonLines(lambda line: print(line, flush=True))
     if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return LiveTable()
     return PlainLines(lambda line: print(line, file=sys.stderr, flush=True))

@@ -177,6 +177,9 @@ async def _sitting(begin: Begin, display: Display) -> "Report":
         task = asyncio.ensure_future(begin(watch, stop))
 
         def interrupt() -> None:
+            if task.cancelling():
+                display.__exit__(None, None, None)
+                os._exit(130)
             if stop.is_set():
                 task.cancel()
                 loop.call_later(KILL_GRACE_S, os._exit, 130)

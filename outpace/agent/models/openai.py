@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://api.openai.com/v1"
 NO_KEY = "no-key-needed"  # the client insists on one; servers without keys ignore it
 _CONNECT_S = 10.0
+_NEARBY = {"localhost", "127.0.0.1", "::1"}
 _LIMIT_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}  # each with the other
 _LONG_KEY = 16  # a key of at least so many characters cannot be a word that an honest answer holds
 _LOG = logging.getLogger(__name__)
@@ -181,11 +182,14 @@ class OpenAIModel:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             self._loop = loop
+            timeout = openai.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+            nearby = urlsplit(self._url).hostname in _NEARBY  # the environment's proxy does not lead to this machine
             self._client = openai.AsyncOpenAI(
                 api_key=self._endpoint.key or NO_KEY,
                 base_url=self._url,
                 max_retries=0,
-                timeout=openai.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s)),
+                timeout=timeout,
+                http_client=openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout) if nearby else None,
             )
         return self._client
 

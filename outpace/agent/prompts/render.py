@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from outpace.agent.models.base import Message
@@ -17,12 +17,13 @@ from outpace.agent.proposal import Brief, EditMode
 from outpace.errors import MarkerError
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.candidate import PROGRAM, blocks
-from outpace.tasks.spec import Goal, Task, TaskSpec
+from outpace.tasks.spec import Goal, Task
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 MAX_FEEDBACK = 4000  # characters; the rest of a longer one is left out in the middle
+_CASE = "case/"  # metrics of cases are named so; the others tell of the measurement, not of the program
 MAX_RECALLED = 500  # characters of an answer that was cut off; the rest would only cost
 DEFAULT_INSTRUCTION = "Make it better. Prefer one clear idea that you can argue for over many small ones."
 
@@ -48,7 +49,7 @@ def render(task: Task, brief: Brief) -> list[Message]:
         spec=spec,
         cases=[(case.name, _params(case.params)) for case in spec.split("train")],
         has_blocks=_insides(candidate.program) is not None,
-        signature=_signature(spec, task.start.program),
+        signature=_signature(spec.entry, task.start.program) if spec.language == "python" else spec.entry,
         edit_mode=brief.edit_mode,
     )
     user = _rendered(
@@ -121,7 +122,7 @@ def _view(evaluation: Evaluation | None, goal: Goal, *, code: str, is_parent: bo
     metrics = sorted(evaluation.metrics.items()) if evaluation else []
     return _View(
         summary=_summary(evaluation, goal),
-        figures=tuple((name.removeprefix("case/"), _figure(value)) for name, value in metrics),
+        figures=tuple((name.removeprefix(_CASE), _figure(value)) for name, value in metrics if name.startswith(_CASE)),
         feedback=_shortened(evaluation.feedback.strip()) if evaluation else "",
         code=code,
         is_parent=is_parent,
@@ -150,15 +151,15 @@ def _insides(program: str) -> list[str] | None:
         return None
 
 
-def _signature(spec: TaskSpec, program: str) -> str:
+@lru_cache(maxsize=8)  # the starting program is the same for all prompts of a run
+def _signature(entry: str, program: str) -> str:
     """Return the entry as it is defined, ``name(parameters)``, or its name alone."""
-    if spec.language == "python":
-        with suppress(SyntaxError, ValueError):
-            for node in ast.parse(program).body:
-                if isinstance(node, ast.FunctionDef) and node.name == spec.entry:
-                    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-                    return f"{node.name}({ast.unparse(node.args)}){returns}"
-    return spec.entry
+    with suppress(SyntaxError, ValueError):
+        for node in ast.parse(program).body:
+            if isinstance(node, ast.FunctionDef) and node.name == entry:
+                returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+                return f"{entry}({ast.unparse(node.args)}){returns}"
+    return entry
 
 
 def _params(params: Mapping[str, Any]) -> str:

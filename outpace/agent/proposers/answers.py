@@ -12,7 +12,7 @@ _DIVIDER = re.compile(r"\s*={7}\s*$")
 _REPLACE = re.compile(r"\s*>{4,}\s*REPLACE\s*$")
 _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})\s*(?P<info>[^`]*)$")
 _THINKING = re.compile(r"\s*<think(ing)?>")
-_THOUGHT = re.compile(r"^\s*</think(?:ing)?>[ \t]*\n?", re.MULTILINE)
+_THOUGHT_END = re.compile(r"</think(ing)?>")
 _PYTHON = {"python", "python3", "py"}
 
 
@@ -48,13 +48,19 @@ class Fence:
 def without_thinking(answer: str) -> str:
     """Return the answer without the thoughts that some models write before it, between ``<think>`` and ``</think>``.
 
-    The opening tag may be missing (chat templates put it into the prompt); then the closing one stands on its own line.
+    The opening tag may be missing (chat templates put it into the prompt); then the closing one stands on its own line,
+    and in no edit and no fence: there it is part of the program.
     """
     if _THINKING.match(answer):
-        _, closed, rest = re.sub(r"</thinking>", "</think>", answer, count=1).partition("</think>")
-        return rest if closed else ""
-    closing = _THOUGHT.search(answer)
-    return answer[closing.end() :] if closing else answer
+        closing = _THOUGHT_END.search(answer)
+        return answer[closing.end() :] if closing else ""
+    lines = answer.split("\n")
+    parts = [(start, end) for start, end, closed in _spans(lines) if closed]
+    parts += [(fence.start, fence.end) for fence in fences_of(answer)]
+    for index, line in enumerate(lines):
+        if _THOUGHT_END.fullmatch(line.strip()) and not any(start <= index < end for start, end in parts):
+            return "\n".join(lines[index + 1 :])
+    return answer
 
 
 def replacements_of(answer: str) -> list[Replacement]:

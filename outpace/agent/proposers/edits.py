@@ -5,11 +5,12 @@ Whatever the form, only the inside of the evolve blocks changes; every other byt
 change as a whole.
 """
 
-import ast
+import dis
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from types import CodeType
 
 from outpace.agent.proposal import EditMode
 from outpace.agent.proposers import matching
@@ -59,29 +60,23 @@ def apply(answer: str, parent: Candidate, *, entry: str | None = None, language:
 
 def _replaced(program: str, found: Sequence[Replacement]) -> str:
     """Apply replacements in order, each to what the one before left."""
-    text = program
+    text, before = program, _outside(program)
     for number, replacement in enumerate(found, 1):
-        place = f"SEARCH block {number} of {len(found)}" if len(found) > 1 else "the SEARCH block"
+        place = f"SEARCH block {number}"
         text = matching.replaced(text, replacement, place)
-        _check_outside(program, text, place)
+        if _outside(text, f"After {place} the markers no longer pair up") != before:
+            raise EditError(f"{place} changes the program outside of the evolve block: only its inside may change.")
     return text
 
 
-def _check_outside(program: str, text: str, place: str) -> None:
-    """Refuse a change of anything outside of the evolve blocks, the markers included."""
+def _outside(text: str, broken: str = "The markers of the program do not pair up") -> list[str]:
+    """Return what stands before, between and after the blocks, markers included; an empty list without markers."""
     try:
-        before, after = _outside(program), _outside(text)
+        found, lines = blocks(text), matching.lines_of(text)
     except MarkerError as error:
-        raise EditError(f"After {place} the markers no longer pair up: line {error.line}: {error.reason}.") from None
-    if before != after:
-        raise EditError(f"{place} changes the program outside of the evolve block: only its inside may change.")
-
-
-def _outside(text: str) -> list[str] | None:
-    """Return what stands outside of the blocks, markers included, or None where there are no markers."""
-    found, lines = blocks(text), matching.lines_of(text)
+        raise EditError(f"{broken}: line {error.line}: {error.reason}.") from None
     starts, ends = [0, *(block.end - 1 for block in found)], [*(block.start for block in found), len(lines)]
-    return ["".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)] if found else None
+    return ["".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)] if found else []
 
 
 def _rewritten(program: str, answer: str, language: str) -> str:
@@ -151,14 +146,16 @@ def _check_text(text: str, before: str) -> None:
         raise EditError("No change: the program after the edit is the program before it.")
     if len(text) > MAX_PROGRAM:
         raise EditError(f"The program is too long: {len(text)} characters, at most {MAX_PROGRAM} are taken.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise EditError("The program holds half a surrogate pair: it cannot be written as UTF-8.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise EditError("The program holds half a surrogate pair: it cannot be written as UTF-8.") from None
 
 
 def _check_python(text: str, entry: str | None) -> None:
     """Refuse what does not compile, and a program that lost its entry."""
     try:
-        tree = _compiled(text)
+        code = _compiled(text)
     except SyntaxError as error:
         number = error.lineno or 1
         line = text.split("\n")[number - 1 : number]
@@ -167,39 +164,28 @@ def _check_python(text: str, entry: str | None) -> None:
         raise EditError(f"The edited program does not parse: line {number}: {error.msg}{shown}.", around) from None
     except (ValueError, MemoryError, RecursionError, OverflowError) as error:
         raise EditError(f"The edited program does not parse: {error or type(error).__name__}.") from None
-    if entry and not {entry, "*"} & _names(tree):
+    if entry and not {entry, "*"} & _names(code):
         raise EditError(f"The edited program no longer defines '{entry}', which is what gets called.")
 
 
-def _compiled(text: str) -> ast.Module:
+def _compiled(text: str) -> CodeType:
     with warnings.catch_warnings():  # a candidate's odd escapes are its own affair
         warnings.simplefilter("ignore")
-        tree = ast.parse(text, PROGRAM)
-        compile(tree, PROGRAM, "exec", dont_inherit=True)
-    return tree
+        return compile(text, PROGRAM, "exec", dont_inherit=True)
 
 
-def _names(tree: ast.Module) -> set[str]:
-    """Return the names that a module binds at its top level, also under ``if`` and ``try``; ``*`` for a star import."""
-    names: set[str] = set()
-    waiting: list[ast.AST] = list(tree.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        else:
-            waiting.extend(ast.iter_child_nodes(node))
-    return names
+def _names(code: CodeType) -> set[str]:
+    """Return the names that a module binds at its top level, ``*`` among them for a star import.
+
+    Read off the compiled code, which is cheaper than a syntax tree.
+    """
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_NAME", "STORE_GLOBAL")}
+    return names | ({"*"} if ("*",) in code.co_consts else set())
 
 
 def _is_program(text: str) -> bool:
-    """Return whether a bare answer is Python that does something: any single word is an expression, too."""
+    """Return whether a bare answer is Python that defines something: any single word is an expression, too."""
     try:
-        tree = _compiled(text)
+        return bool(_names(_compiled(text)) - {"__doc__"})
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
         return False
-    return any(not isinstance(node, ast.Expr) for node in tree.body)

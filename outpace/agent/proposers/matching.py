@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from outpace.agent.proposers.answers import EditError, Replacement
 from outpace.errors import MarkerError
@@ -34,18 +34,17 @@ def replaced(text: str, replacement: Replacement, place: str) -> str:
     lines = lines_of(text)
     allowed = _allowed(text, len(lines))
     size = len(replacement.search)
-    for match, how in ((_exactly, ""), (_ignoring_ends, " up to white space"), (_shifted, " up to indentation")):
-        shifts = {start: match(lines[start : start + size], replacement) for start in range(len(lines) - size + 1)}
-        places = [start for start, shift in shifts.items() if shift is not None]
-        inside = [start for start in places if any(start >= low and start + size <= high for low, high in allowed)]
+    for alike, how in ((_bare, ""), (str.rstrip, " up to white space"), (str.strip, " up to indentation")):
+        shifts = _places(lines, replacement, alike)
+        inside = [start for start in shifts if any(low <= start and start + size <= high for low, high in allowed)]
         if len(inside) > 1:
             numbers = ", ".join(str(start + 1) for start in inside[:5]) + (", …" if len(inside) > 5 else "")
             remedy = "Give more lines around it, so that it is the only one."
             raise EditError(f"{place} matches {len(inside)} places{how}: at lines {numbers}. {remedy}")
         if inside:
-            return _with(lines, inside[0], replacement, shifts[inside[0]] or ("", ""))
-        if places:
-            where = f"It stands at line {places[0] + 1}, outside of the evolve block: only its inside may change."
+            return _with(lines, inside[0], replacement, shifts[inside[0]])
+        if shifts:
+            where = f"It stands at line {min(shifts) + 1}, outside of the evolve block: only its inside may change."
             raise EditError(f"{place} cannot be applied. {where}")
     raise EditError(f"{place} matches nothing: its lines are not in the program.", nearest(text, replacement.search))
 
@@ -58,21 +57,25 @@ def _allowed(text: str, size: int) -> list[tuple[int, int]]:
         raise EditError(f"The markers of the program do not pair up: line {error.line}: {error.reason}.") from None
 
 
-def _exactly(lines: Sequence[str], replacement: Replacement) -> Shift | None:
-    same = all(line.removesuffix("\n") == wanted for line, wanted in zip(lines, replacement.search, strict=True))
-    return ("", "") if same else None
+def _places(lines: Sequence[str], replacement: Replacement, alike: Callable[[str], str]) -> dict[int, Shift]:
+    """Return where the SEARCH lines stand, if lines are equal that ``alike`` makes equal, and how they are shifted."""
+    have, wanted = [alike(line) for line in lines], [alike(line) for line in replacement.search]
+    size = len(wanted)
+    starts = [start for start, line in enumerate(have) if line == wanted[0] and have[start : start + size] == wanted]
+    if alike is not str.strip:
+        return dict.fromkeys(starts, ("", ""))
+    shifts = {start: _shifted(lines[start : start + size], replacement) for start in starts}
+    return {start: shift for start, shift in shifts.items() if shift is not None}
 
 
-def _ignoring_ends(lines: Sequence[str], replacement: Replacement) -> Shift | None:
-    same = all(line.rstrip() == wanted.rstrip() for line, wanted in zip(lines, replacement.search, strict=True))
-    return ("", "") if same else None
+def _bare(line: str) -> str:
+    return line.removesuffix("\n")
 
 
 def _shifted(lines: Sequence[str], replacement: Replacement) -> Shift | None:
+    """Return by how much the indentation differs, None where it is not the same on all lines."""
     shift: Shift | None = None
     for line, wanted in zip(lines, replacement.search, strict=True):
-        if line.strip() != wanted.strip():
-            return None
         if not line.strip():
             continue
         is_, asked = _indentation(line), _indentation(wanted)

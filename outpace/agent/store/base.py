@@ -74,8 +74,8 @@ class Entry:
     evaluations: int
 
 
-class Store(Protocol):
-    """Remembers runs. Every method may raise ``StoreError``; synchronous, and safe to call from several threads."""
+class KeepsRuns(Protocol):
+    """Runs as wholes."""
 
     def add_run(self, config: RunConfig) -> Run:
         """Begin a run."""
@@ -93,16 +93,24 @@ class Store(Protocol):
         """Return all runs, newest first, of one task if named."""
         ...
 
+    def hold(self, run: str) -> AbstractContextManager[None]:
+        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another one does."""
+        ...
+
+    def is_held(self, run: str) -> bool:
+        """Return whether a living process carries the run on now."""
+        ...
+
+
+class Records(Protocol):
+    """What is written while a run goes on; each call is one transaction."""
+
     def add_brief(self, run: str, brief: Brief, state: Mapping[str, Any]) -> None:
         """Record an ask, with the strategy's ``state`` right after it."""
         ...
 
     def add_completion(self, run: str, key: str, completion: Completion) -> None:
         """Record a model's answer under its request's key."""
-        ...
-
-    def completion(self, run: str, key: str) -> Completion | None:
-        """Return the recorded answer of a request, if there is one."""
         ...
 
     def add_proposal(self, run: str, brief: int, proposal: Proposal) -> None:
@@ -115,6 +123,18 @@ class Store(Protocol):
 
     def add_wall(self, run: str, wall_s: float) -> None:
         """Add to the run's wall clock (called now and then, and at the end of a sitting)."""
+        ...
+
+    def add_confirmation(self, run: str, candidate: str, split: Split, evaluation: Evaluation) -> None:
+        """Record a further evaluation of a candidate: a confirmation on fresh seeds, or on held-out cases."""
+        ...
+
+
+class Recalls(Protocol):
+    """What a sitting reads."""
+
+    def completion(self, run: str, key: str) -> Completion | None:
+        """Return the recorded answer of a request, if there is one."""
         ...
 
     def results(self, run: str) -> Iterator[Result]:
@@ -137,13 +157,13 @@ class Store(Protocol):
         """Return the run's earlier evaluation of a candidate, if it has one (``infra`` does not count)."""
         ...
 
-    def add_confirmation(self, run: str, candidate: str, split: Split, evaluation: Evaluation) -> None:
-        """Record a further evaluation of a candidate: a confirmation on fresh seeds, or on held-out cases."""
-        ...
-
     def confirmations(self, run: str, candidate: str) -> dict[Split, Evaluation]:
         """Return the last confirmation of a candidate for each split."""
         ...
+
+
+class Ranks(Protocol):
+    """What was found."""
 
     def top(self, run: str, n: int) -> list[Member]:
         """Return the run's best ``n`` members by rank, best first."""
@@ -169,13 +189,9 @@ class Store(Protocol):
         """Return the champions of all ended runs: by task, best rank first (held-out rank where there is one)."""
         ...
 
-    def hold(self, run: str) -> AbstractContextManager[None]:
-        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another one does."""
-        ...
 
-    def is_held(self, run: str) -> bool:
-        """Return whether a living process carries the run on now."""
-        ...
+class Store(KeepsRuns, Records, Recalls, Ranks, Protocol):
+    """Remembers runs. Every method may raise ``StoreError``; synchronous, and safe to call from several threads."""
 
     def close(self) -> None:
         """Close the database."""

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from outpace.agent.budget import Budget, Spent
@@ -64,7 +65,7 @@ def judged(score: float | None, status: Status = "ok") -> Evaluation:
     )
 
 
-def propose(store: Store, run: Run, brief: Brief, candidate: Candidate, parents: Sequence[str] = ()) -> Proposal:
+def propose(store: Store, run: Run, brief: Brief, candidate: Candidate, *, parents: Sequence[str] = ()) -> Proposal:
     """Record a brief and a proposal of it, with nothing left at its default."""
     usage = ModelUsage(calls=2, input_tokens=10, cached_tokens=4, output_tokens=3, reasoning_tokens=1, cost_usd=0.01)
     proposal = Proposal(
@@ -83,11 +84,11 @@ def propose(store: Store, run: Run, brief: Brief, candidate: Candidate, parents:
 
 
 def land(
-    store: Store, run: Run, candidate: Candidate, evaluation: Evaluation, parents: Sequence[Member] = ()
+    store: Store, run: Run, candidate: Candidate, evaluation: Evaluation, *, parents: Sequence[Member] = ()
 ) -> Result:
     """Take one candidate all the way; its brief's number follows from what is there."""
     brief = Brief(number=sum(store.statuses(run.id).values()), parents=tuple(parents), seed=2**31 - 1)
-    proposal = propose(store, run, brief, candidate, [parent.candidate.id for parent in parents])
+    proposal = propose(store, run, brief, candidate, parents=[parent.candidate.id for parent in parents])
     known = store.evaluation(run.id, candidate.id)
     result = Result(brief=brief, proposal=proposal, evaluation=known or evaluation, seen_before=known is not None)
     store.add_result(run.id, result)
@@ -104,8 +105,8 @@ def refusal(call: Callable[[], object], kind: type[OutpaceError]) -> str:
     raise AssertionError(f"expected {kind.__name__}")
 
 
-class StoreContract:
-    """Inherit, and define the fixture ``store``: an empty, open store."""
+class RunContract:
+    """Runs as wholes."""
 
     def test_a_run_comes_back_whole(self, store: Store) -> None:
         """What ``add_run`` returned is what ``run`` and ``runs`` find."""
@@ -139,6 +140,45 @@ class StoreContract:
         assert (ended.status, ended.reason, ended.champion) == ("finished", "evaluations", candidate.id)
         assert store.runs() == [ended]
 
+    def test_an_unknown_run_tells_what_there_is(self, store: Store) -> None:
+        """In every method that takes one."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        for call in (
+            lambda: store.add_brief("nope", brief, {}),
+            lambda: store.add_wall("nope", 1.0),
+            lambda: store.end_run("nope", "finished"),
+            lambda: list(store.results("nope")),
+            lambda: store.pending("nope"),
+            lambda: store.state("nope"),
+            lambda: store.spent("nope"),
+            lambda: store.top("nope", 1),
+            lambda: store.hold("nope").__enter__(),
+        ):
+            assert run.id in refusal(call, UnknownName)
+
+    def test_a_run_has_one_holder(self, store: Store) -> None:
+        """The second is told which run it is; afterwards it is free again."""
+        run, other = store.add_run(config()), store.add_run(config())
+        assert not store.is_held(run.id)
+        for _ in range(2):
+            with store.hold(run.id):
+                assert store.is_held(run.id)
+                assert not store.is_held(other.id)
+                assert run.id in refusal(lambda: store.hold(run.id).__enter__(), StoreError)
+                with store.hold(other.id):
+                    assert store.is_held(other.id)
+            assert not store.is_held(run.id)
+
+    def test_a_closed_store_says_so(self, store: Store) -> None:
+        """And closing twice is no error."""
+        store.close()
+        store.close()
+        assert "closed" in refusal(store.runs, StoreError)
+
+
+class RecordContract:
+    """What is written comes back, and what cannot is refused."""
+
     def test_results_come_back_as_told(self, store: Store) -> None:
         """All fields, floats to the last bit, odd text, members of briefs, in the order of telling."""
         run = store.add_run(config())
@@ -162,7 +202,7 @@ class StoreContract:
         told = [start]
         ends: tuple[Status | None, ...] = ("ok", "wrong", "infra", None)
         for brief, status in zip(reversed(briefs), ends, strict=True):
-            proposal = propose(store, run, brief, program(f"x = {brief.number}\n"), [parent.candidate.id])
+            proposal = propose(store, run, brief, program(f"x = {brief.number}\n"), parents=[parent.candidate.id])
             if status is None:
                 result = Result(brief=brief, proposal=proposal, failure="lost \udc80")
             else:
@@ -186,11 +226,9 @@ class StoreContract:
         """More than one page of them, and runs do not mix."""
         run, other = store.add_run(config()), store.add_run(config())
         told = [land(store, run, program("x = 0\n"), judged(9.0))]
+        start = Member(program("x = 0\n"), judged(9.0))
         for number in range(1, 300):
-            known = next(r.evaluation for r in told if r.evaluation)
-            told.append(
-                land(store, run, program(f"x = {number}\n"), judged(float(number)), [Member(program("x = 0\n"), known)])
-            )
+            told.append(land(store, run, program(f"x = {number}\n"), judged(float(number)), parents=[start]))
             if number % 100 == 0:
                 land(store, other, program(f"x = {number}\n"), judged(1.0))
         assert list(store.results(run.id)) == told
@@ -234,6 +272,58 @@ class StoreContract:
         assert store.spent(run.id) == Spent(model_calls=2, tokens=154, usd=0.5, unpriced_calls=1)
         refusal(lambda: store.add_completion(run.id, "1/0", answer), StoreError)
         assert store.spent(run.id).model_calls == 2
+
+    def test_threads_may_share_it(self, store: Store) -> None:
+        """A worker thread writes while another one reads and writes for somebody else."""
+        runs = [store.add_run(config()) for _ in range(4)]
+
+        def work(run: Run) -> list[Result]:
+            return [land(store, run, program(f"x = {number}\n"), judged(float(number))) for number in range(12)]
+
+        with ThreadPoolExecutor(len(runs)) as threads:
+            told = list(threads.map(work, runs))
+        assert [list(store.results(run.id)) for run in runs] == told
+
+    def test_what_contradicts_the_record_is_refused(self, store: Store) -> None:
+        """And leaves no trace."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        proposal = propose(store, run, brief, program("x = 0\n"))
+        good = Result(brief=brief, proposal=proposal, evaluation=judged(1.0))
+        stranger = Brief(number=1, parents=(Member(program("?\n"), judged(1.0)),), seed=0)
+        other = Proposal(candidate=program("y = 0\n"), proposer="p", operator="o", parents=())
+        nowhere = Result(brief=Brief(number=9, parents=(), seed=0), failure="lost")
+        for call in (
+            lambda: store.add_brief(run.id, brief, {}),
+            lambda: store.add_brief(run.id, stranger, {}),
+            lambda: store.add_proposal(run.id, 0, proposal),
+            lambda: store.add_proposal(run.id, 5, proposal),
+            lambda: store.add_result(run.id, Result(brief=brief, proposal=other, evaluation=judged(1.0))),
+            lambda: store.add_result(run.id, Result(brief=brief, evaluation=judged(1.0))),
+            lambda: store.add_result(run.id, nowhere),
+        ):
+            refusal(call, StoreError)
+        store.add_result(run.id, good)
+        refusal(lambda: store.add_result(run.id, good), StoreError)
+        assert list(store.results(run.id)) == [good]
+        assert store.spent(run.id).evaluations == 1
+        assert store.pending(run.id) == []
+
+    def test_what_cannot_come_back_is_refused(self, store: Store) -> None:
+        """No NaN, no objects; the text names the place."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        said = refusal(lambda: store.add_brief(run.id, brief, {"a": [{"b": float("nan")}]}), StoreError)
+        assert "state.a[0].b" in said
+        assert "a set" in refusal(lambda: store.add_brief(run.id, brief, {"a": {1}}), StoreError)
+        assert "the key 1" in refusal(lambda: store.add_brief(run.id, brief, {"a": {1: 2}}), StoreError)
+        proposal = propose(store, run, brief, program("x = 0\n"))
+        for score in (float("nan"), float("inf")):
+            result = Result(brief=brief, proposal=proposal, evaluation=Evaluation(status="ok", score=score))
+            assert "score" in refusal(lambda one=result: store.add_result(run.id, one), StoreError)  # type: ignore[misc]
+        assert list(store.results(run.id)) == []
+
+
+class FindingContract:
+    """What follows from the record."""
 
     def test_what_is_spent_adds_up(self, store: Store) -> None:
         """Evaluations that were made (not those that were known), and the clock."""
@@ -325,8 +415,8 @@ class StoreContract:
             parent = line[-1]
             assert parent.proposal is not None and parent.evaluation is not None
             member = Member(parent.proposal.candidate, parent.evaluation)
-            line.append(land(store, run, program(f"x = {number}\n"), judged(9.0 - number), [member]))
-        land(store, run, program("x = 1\n"), judged(8.0), [Member(program("x = 2\n"), judged(7.0))])
+            line.append(land(store, run, program(f"x = {number}\n"), judged(9.0 - number), parents=[member]))
+        land(store, run, program("x = 1\n"), judged(8.0), parents=[Member(program("x = 2\n"), judged(7.0))])
         later = store.add_run(config())
         land(store, later, program("x = 2\n"), judged(1.0))
         assert store.lineage(program("x = 2\n").id) == [(run, result) for result in reversed(line)]
@@ -357,74 +447,6 @@ class StoreContract:
         )
         assert (entries[1].proposer, entries[1].evaluations) == ("model:small", 2)
 
-    def test_what_contradicts_the_record_is_refused(self, store: Store) -> None:
-        """And leaves no trace."""
-        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
-        proposal = propose(store, run, brief, program("x = 0\n"))
-        good = Result(brief=brief, proposal=proposal, evaluation=judged(1.0))
-        stranger = Brief(number=1, parents=(Member(program("?\n"), judged(1.0)),), seed=0)
-        other = Proposal(candidate=program("y = 0\n"), proposer="p", operator="o", parents=())
-        nowhere = Result(brief=Brief(number=9, parents=(), seed=0), failure="lost")
-        for call in (
-            lambda: store.add_brief(run.id, brief, {}),
-            lambda: store.add_brief(run.id, stranger, {}),
-            lambda: store.add_proposal(run.id, 0, proposal),
-            lambda: store.add_proposal(run.id, 5, proposal),
-            lambda: store.add_result(run.id, Result(brief=brief, proposal=other, evaluation=judged(1.0))),
-            lambda: store.add_result(run.id, Result(brief=brief, evaluation=judged(1.0))),
-            lambda: store.add_result(run.id, nowhere),
-        ):
-            refusal(call, StoreError)
-        store.add_result(run.id, good)
-        refusal(lambda: store.add_result(run.id, good), StoreError)
-        assert list(store.results(run.id)) == [good]
-        assert store.spent(run.id).evaluations == 1
-        assert store.pending(run.id) == []
 
-    def test_what_cannot_come_back_is_refused(self, store: Store) -> None:
-        """No NaN, no objects; the text names the place."""
-        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
-        said = refusal(lambda: store.add_brief(run.id, brief, {"a": [{"b": float("nan")}]}), StoreError)
-        assert "state.a[0].b" in said
-        assert "a set" in refusal(lambda: store.add_brief(run.id, brief, {"a": {1}}), StoreError)
-        assert "the key 1" in refusal(lambda: store.add_brief(run.id, brief, {"a": {1: 2}}), StoreError)
-        proposal = propose(store, run, brief, program("x = 0\n"))
-        for score in (float("nan"), float("inf")):
-            result = Result(brief=brief, proposal=proposal, evaluation=Evaluation(status="ok", score=score))
-            assert "score" in refusal(lambda one=result: store.add_result(run.id, one), StoreError)  # type: ignore[misc]
-        assert list(store.results(run.id)) == []
-
-    def test_an_unknown_run_tells_what_there_is(self, store: Store) -> None:
-        """In every method that takes one."""
-        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
-        for call in (
-            lambda: store.add_brief("nope", brief, {}),
-            lambda: store.add_wall("nope", 1.0),
-            lambda: store.end_run("nope", "finished"),
-            lambda: list(store.results("nope")),
-            lambda: store.pending("nope"),
-            lambda: store.state("nope"),
-            lambda: store.spent("nope"),
-            lambda: store.top("nope", 1),
-            lambda: store.hold("nope").__enter__(),
-        ):
-            assert run.id in refusal(call, UnknownName)
-
-    def test_a_run_has_one_holder(self, store: Store) -> None:
-        """The second is told which run it is; afterwards it is free again."""
-        run, other = store.add_run(config()), store.add_run(config())
-        assert not store.is_held(run.id)
-        for _ in range(2):
-            with store.hold(run.id):
-                assert store.is_held(run.id)
-                assert not store.is_held(other.id)
-                assert run.id in refusal(lambda: store.hold(run.id).__enter__(), StoreError)
-                with store.hold(other.id):
-                    assert store.is_held(other.id)
-            assert not store.is_held(run.id)
-
-    def test_a_closed_store_says_so(self, store: Store) -> None:
-        """And closing twice is no error."""
-        store.close()
-        store.close()
-        assert "closed" in refusal(store.runs, StoreError)
+class StoreContract(RunContract, RecordContract, FindingContract):
+    """Inherit, and define the fixture ``store``: an empty, open store."""

@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from outpace.errors import StoreError
@@ -23,8 +23,9 @@ def hold(database: Path, run: str) -> Iterator[None]:
     if file is None:
         raise StoreError(f"Run {run} is being run by another process{_who(path)}. Wait for it, or stop that one first.")
     try:
-        os.truncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # the disk may be full; the number only helps whoever comes second
+            os.truncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
         yield
     finally:
         path.unlink(missing_ok=True)  # while we still hold it: nobody else can have got it

@@ -179,7 +179,7 @@ class _Decoder:
     """Reads one body; strict about everything that an honest encoder never writes."""
 
     def __init__(self, body: bytes | bytearray, copy: bool) -> None:
-        self.body, self.copy, self.items = body, copy, 0
+        self.body, self.copy, self.items, self.tuples = body, copy, 0, 0
         if len(body) < HEADER:
             raise Garbled(f"a frame's body has {len(body)} bytes")
         self.offset = HEADER + int.from_bytes(body[:HEADER], "big")
@@ -227,10 +227,7 @@ class _Decoder:
 
     def _extension(self, code: int, data: bytes) -> Any:
         if code == _TUPLE:
-            items = self._unpack(data)
-            if type(items) is not list:
-                raise Garbled("a tuple is not a sequence")
-            return tuple(items)
+            return self._tuple(data)
         if code == _COMPLEX and len(data) == 16:
             return complex(*_numbers("d", data))
         if code == _BIG_INT:
@@ -240,6 +237,16 @@ class _Decoder:
         if code in {_FLOATS, _INTS} and len(data) % 8 == 0:
             return _numbers("d" if code == _FLOATS else "q", data)
         raise Garbled(f"extension type {code} with {len(data)} bytes is unknown")
+
+    def _tuple(self, data: bytes) -> tuple[Any, ...]:
+        self.tuples += 1
+        if self.tuples > MAX_DEPTH:  # each level takes stack in C, so this may not wait for _check
+            raise Garbled(f"a frame nests deeper than {MAX_DEPTH} levels")
+        items = self._unpack(data)
+        self.tuples -= 1
+        if type(items) is not list:
+            raise Garbled("a tuple is not a sequence")
+        return tuple(items)
 
     def _array(self, data: bytes) -> Any:
         import numpy  # only where an array arrives: a worker without arrays starts without numpy

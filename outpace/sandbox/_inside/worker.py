@@ -1,8 +1,7 @@
 """The process that holds one candidate: it confines itself, then answers requests on a socket until it is killed.
 
-It is sent to a bare interpreter with the socket as file descriptor 0, which then calls ``main()``. Frames in:
-``[id, kind, body]``; frames out: ``[id, "value", answer]`` or ``[id, "error", text]``. Nothing in here is trusted with
-more than the answer.
+It is sent to a bare interpreter by that socket, which then calls ``main``. Frames in: ``[id, kind, body]``; frames out:
+``[id, "value", answer]`` or ``[id, "error", text]``. Nothing in here is trusted with more than the answer.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _ERROR_CHARS = 4000
 _PRIVATE_FD = 200
 
 
-def main() -> None:
-    """Serve one judge until it hangs up."""
+def main(judge: int) -> None:
+    """Serve the judge at the other end of this file descriptor until it hangs up."""
     try:
-        Server(_take_over_streams()).serve()
+        Server(_take_over_streams(judge)).serve()
     except (EOFError, ConnectionError):
         os._exit(0)
 
@@ -130,13 +129,10 @@ class _Refused(Exception):
     """A fault of the program that has no line of its own."""
 
 
-def _take_over_streams() -> _socket.socket:
-    """Keep the judge's socket where a stray print or read cannot reach it; stdout joins stderr, stdin is empty."""
-    os.dup2(0, _PRIVATE_FD, inheritable=False)
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
+def _take_over_streams(judge: int) -> _socket.socket:
+    """Keep the judge's socket where a stray loop over descriptors is unlikely to reach it; lose no line of output."""
+    os.dup2(judge, _PRIVATE_FD, inheritable=False)
+    os.close(judge)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     return _socket.socket(fileno=_PRIVATE_FD)
 

@@ -130,7 +130,7 @@ class TestDiff:
         error = refused(
             diff(("    result = 0\n    for value in values:\n        result += value\n", "    return sum(values)\n"))
         )
-        assert str(error) == "the SEARCH block matches nothing: its lines are not in the program."
+        assert str(error) == "SEARCH block 1 matches nothing: its lines are not in the program."
         assert (
             " 8 |     result = 0\n 9 |     for value in values:\n10 |         result = result + value\n"
             in error.excerpt
@@ -144,7 +144,7 @@ class TestDiff:
         assert refused(diff(("@@@@\n", "x\n"))).excerpt == ""
 
     def test_the_failing_one_of_several_is_named(self) -> None:
-        assert "SEARCH block 2 of 2 matches nothing" in str(refused(diff(FASTER, ("nothing like it\n", "\n"))))
+        assert "SEARCH block 2 matches nothing" in str(refused(diff(FASTER, ("nothing like it\n", "\n"))))
 
     @pytest.mark.parametrize(
         ("search", "where"),

@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from outpace.agent.cli.candidates import _safe
 from outpace.agent.cli.main import app
 from outpace.agent.cli.run import _budget, _params
 from outpace.agent.home import default_home
@@ -180,6 +181,13 @@ def test_doctor_tells_a_home_that_cannot_be(tmp_path: Path) -> None:
     assert result.exit_code == 1
     home = next(check for check in json.loads(result.output)["checks"] if check["name"] == "home")
     assert home["verdict"] == "bad"
+
+
+@pytest.mark.parametrize("path", ["../out.py", "/etc/out.py", "a/../../out.py", "", "a\x00b"])
+def test_export_writes_nothing_outside_its_folder(path: str) -> None:
+    with pytest.raises(UsageError, match="outside the folder"):
+        _safe(path)
+    assert _safe("kernels/add.py") == "kernels/add.py"
 
 
 def test_commands_are_those_of_the_entry_point() -> None:

@@ -1,0 +1,376 @@
+"""What every sandbox must do, as tests: subclass ``SandboxContract`` in a test file and give it a ``sandbox`` fixture.
+
+::
+
+    class TestMySandbox(SandboxContract):
+        @pytest.fixture
+        def sandbox(self) -> Sandbox:
+            return MySandbox()
+"""
+
+import asyncio
+import math
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from outpace.limits import Limits
+from outpace.sandbox.base import Job, Reply, Sandbox, Usage, Worker
+
+T = TypeVar("T")
+ECHO = "def entry(**problem):\n    return problem\n"
+VALUES: list[Any] = [
+    None,
+    True,
+    -(2**200),
+    2**63,
+    -0.0,
+    math.inf,
+    1e-320,
+    3 + 4j,
+    "grün ☃",
+    b"\0\xff",
+    [],
+    (),
+    {},
+    [1, [2.5, ("three", None)], {"four": {4: b"4"}}],
+    list(range(-50, 50)),
+    [0.5] * 100,
+    ((1, 2), (3,)),
+]
+ARRAYS = [
+    np.arange(6.0).reshape(2, 3),
+    np.arange(6, dtype=np.int16).reshape(2, 3).T,
+    np.array(7.5),
+    np.zeros((0, 3), dtype=np.uint8),
+    np.array([True, False]),
+    np.array([1 + 2j, 3], dtype=np.complex64),
+    np.arange(4, dtype=">i4"),
+    np.arange(100_000),
+]
+
+
+def run(scenario: Coroutine[Any, Any, T]) -> T:
+    """Run a scenario with a deadline, so that a sandbox that hangs fails instead."""
+
+    async def bounded() -> T:
+        return await asyncio.wait_for(scenario, 120)
+
+    return asyncio.run(bounded())
+
+
+async def session(
+    sandbox: Sandbox, program: str, problems: Sequence[Mapping[str, Any]], *, limits: Limits | None = None, **job: Any
+) -> tuple[list[Reply], Usage]:
+    """Load ``program``, put the problems to its ``entry``, close; the first of the replies is that to ``load``."""
+    worker = await sandbox.start(Job(files={"program.py": program}, entry="entry", limits=limits or Limits(), **job))
+    try:
+        replies = [await worker.load()]
+        for problem in problems:
+            replies.append(await worker.call(problem))  # noqa: PERF401  (one after the other)
+    finally:
+        usage = await worker.close()
+    return replies, usage
+
+
+def last_reply(sandbox: Sandbox, program: str, problem: Mapping[str, Any] | None = None, **more: Any) -> Reply:
+    """Return the reply to one problem, or to ``load`` if that failed."""
+    replies, _ = run(session(sandbox, program, [problem or {}], **more))
+    return replies[-1]
+
+
+def same(left: Any, right: Any) -> bool:
+    """Tell whether two values agree in type, and in value to the last bit."""
+    if isinstance(left, np.ndarray):
+        return bool(left.dtype == right.dtype) and left.shape == right.shape and left.tobytes() == right.tobytes()
+    return type(left) is type(right) and repr(left) == repr(right)
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Wait some seconds for ``condition``; return whether it came true."""
+    for _ in range(100):
+        if condition():
+            return True
+        signal.sigtimedwait([], 0.05)
+    return False
+
+
+class SandboxContract:
+    """The tests. Those of isolation run where ``sandbox.isolated`` says that there is any."""
+
+    @pytest.fixture
+    def sandbox(self) -> Sandbox:
+        """Return the sandbox to test."""
+        raise NotImplementedError("give your subclass a fixture named 'sandbox'")
+
+    @pytest.fixture(autouse=True)
+    def no_trace(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Fail a test that leaves a process, a mount, a file descriptor or a temporary file behind."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        before = _traces()
+        yield
+        assert wait_for(lambda: _traces() == before), f"left behind: {_traces() ^ before}"
+
+    def test_probe_and_missing(self, sandbox: Sandbox) -> None:
+        sandbox.probe()
+        assert sandbox.missing(["numpy", "json", "no_such_package"]) == ["no_such_package"]
+
+    def test_plain_data_goes_there_and_back(self, sandbox: Sandbox) -> None:
+        replies, _ = run(session(sandbox, ECHO, [{"value": value} for value in [*VALUES, ARRAYS]]))
+        answers = [reply.output["value"] for reply in replies[1:]]
+        assert all(map(same, answers[:-1], VALUES)) and all(map(same, answers[-1], ARRAYS))
+
+    def test_inputs_may_be_changed_in_place(self, sandbox: Sandbox) -> None:
+        numbers = np.array([3, 1, 2])
+        reply = last_reply(
+            sandbox, "def entry(x):\n    x.sort()\n    x.resize(2, refcheck=False)\n    return x\n", {"x": numbers}
+        )
+        assert same(reply.output, np.array([1, 2])) and numbers[0] == 3
+
+    @pytest.mark.parametrize(
+        ("expression", "said"),
+        [
+            ("{1, 2}", "output has type set"),
+            ("[1, {'a': object()}]", "output[1]['a'] has type object"),
+            ("{1.5: 0}", "keys must be str"),
+            ("(n for n in ())", "generator"),
+            ("type('Liar', (list,), {})()", "Liar"),
+            ("[[]] * 600_000", "more than 500000 items"),
+        ],
+    )
+    def test_an_answer_that_is_no_plain_data_is_an_error(self, sandbox: Sandbox, expression: str, said: str) -> None:
+        reply = last_reply(sandbox, f"def entry():\n    return {expression}\n")
+        assert reply.ended_by is None and reply.error is not None and said in reply.error
+
+    def test_numpy_numbers_become_python_numbers(self, sandbox: Sandbox) -> None:
+        program = "import numpy as np\ndef entry():\n    return [np.float32(0.5), np.int8(3), np.bool_(True)]\n"
+        assert same(last_reply(sandbox, program).output, [0.5, 3, True])
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ("return 1 / 0", "program.py, line 2, in entry: return 1 / 0\nZeroDivisionError"),
+            ("raise SystemExit(3)", "SystemExit: 3"),
+            ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+            ("return entry()", "RecursionError"),
+            ("x = bytearray(1 << 40)", "MemoryError"),
+            ("raise type('E', (Exception,), {'__str__': lambda e: 1 / 0})", "E"),
+        ],
+    )
+    def test_exceptions_are_told_and_survived(self, sandbox: Sandbox, body: str, said: str) -> None:
+        program = f"def entry(fail=True):\n  if not fail: return 'alive'\n  {body}\n".replace("line 2", "line 3")
+        replies, _ = run(session(sandbox, program, [{}, {"fail": False}]))
+        assert said.replace("line 2", "line 3") in (replies[1].error or "") and replies[2].output == "alive"
+        assert "worker.py" not in (replies[1].error or "")
+
+    @pytest.mark.parametrize(
+        ("files", "said"),
+        [
+            ({"program.py": "def entry(:\n"}, "SyntaxError"),
+            ({"program.py": "x = 1\n"}, "the entry 'entry' does not exist"),
+            ({"program.py": "entry = 5\n"}, "the entry 'entry' is not a function"),
+            ({"program.py": "import no_such_package\n"}, "No module named 'no_such_package'"),
+            ({"other.py": ""}, "program.py is missing"),
+            ({"program.py": ECHO, "../outside.py": ""}, "not a relative path"),
+        ],
+    )
+    def test_a_program_that_cannot_be_loaded_says_why(self, sandbox: Sandbox, files: dict[str, str], said: str) -> None:
+        async def scenario() -> Reply:
+            worker = await sandbox.start(Job(files=files, entry="entry"))
+            try:
+                return await worker.load()
+            finally:
+                await worker.close()
+
+        reply = run(scenario())
+        assert reply.ended_by is None and said in (reply.error or "")
+
+    def test_driver_and_further_files(self, sandbox: Sandbox) -> None:
+        async def scenario() -> Reply:
+            files = {
+                "program.py": "from parts.one import two\ndef entry(x): return x + two\n",
+                "parts/one.py": "two = 2\n",
+            }
+            driver = "def run(entry, xs):\n    return [entry(x) for x in xs]\n"
+            worker = await sandbox.start(Job(files=files, entry="entry", driver=driver))
+            try:
+                assert (await worker.load()).ok
+                return await worker.call({"xs": [1, 2]})
+            finally:
+                await worker.close()
+
+        assert run(scenario()).output == [3, 4]
+
+    def test_what_is_printed_comes_as_a_tail(self, sandbox: Sandbox) -> None:
+        program = "import sys\ndef entry():\n    print('a' * 9000)\n    print('to stderr', file=sys.stderr)\n"
+        replies, usage = run(session(sandbox, program, [{}]))
+        assert replies[-1].ok and usage.stderr.endswith("a\nto stderr\n") and len(usage.stderr) <= 8192
+
+    def test_both_clocks_are_read_from_outside(self, sandbox: Sandbox) -> None:
+        program = (
+            "import time\nreal = time.perf_counter\nfor name in dir(time):\n"
+            "    if not name.startswith('_') and name != 'struct_time': setattr(time, name, lambda *a: 0)\n"
+            "def entry():\n    end = real() + 0.2\n    while real() < end: pass\n"
+        )
+        reply = last_reply(sandbox, program)
+        assert reply.ok and reply.wall_ns > 190e6 and 10e6 < reply.cpu_ns <= reply.wall_ns * 1.1
+
+    def test_a_call_that_takes_too_long_is_killed(self, sandbox: Sandbox) -> None:
+        program = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ndef entry():\n    while True: pass\n"
+        replies, usage = run(session(sandbox, program, [{}, {}], limits=Limits(wall_s=0.3)))
+        assert [reply.ended_by for reply in replies[1:]] == ["timeout", "timeout"] and usage.ended_by == "timeout"
+        assert replies[1].cpu_ns > 0 and usage.cpu_s > 0
+
+    def test_cpu_time_is_limited(self, sandbox: Sandbox) -> None:
+        reply = last_reply(sandbox, "def entry():\n    while True: pass\n", limits=Limits(cpu_s=1, wall_s=60))
+        assert reply.ended_by == "timeout" and "CPU" in reply.detail
+
+    @pytest.mark.parametrize(
+        ("body", "ended_by", "said"),
+        [
+            ("os._exit(3)", "exit", "code 3"),
+            ("os.kill(os.getpid(), 11)", "signal", "SIGSEGV"),
+            ("os.abort()", "signal", "SIGABRT"),
+            ("os.write(200, (8).to_bytes(8, 'big') + b'garbage!')", "garbled", ""),
+            ("os.write(200, (1 << 62).to_bytes(8, 'big'))", "output", "bytes"),
+            ("os.close(200); time.sleep(60)", "garbled", "closed its line"),
+            ("return bytes(3 << 20)", None, "bytes, the limit is"),
+            ("print('x' * (3 << 20))", "output", "printed"),
+            ("[print('flood' * 20, flush=True) for _ in range(10**9)]", "output", "printed"),
+        ],
+    )
+    def test_how_a_worker_ended(self, sandbox: Sandbox, body: str, ended_by: str | None, said: str) -> None:
+        program = f"import os, time\ndef entry():\n    {body}\n"
+        reply = last_reply(sandbox, program, limits=Limits(output_mb=2, wall_s=20))
+        assert reply.ended_by == ended_by and said in (reply.detail if ended_by else reply.error or "")
+
+    def test_a_memory_bomb_hits_the_limit(self, sandbox: Sandbox) -> None:
+        program = "def entry():\n    hoard = []\n    while True: hoard.append(bytearray(1 << 20))\n"
+        replies, _ = run(session(sandbox, program, [{}], limits=Limits(memory_mb=256)))
+        assert "MemoryError" in (replies[-1].error or "") or replies[-1].ended_by == "memory"
+
+    def test_a_reply_that_nobody_asked_for_is_not_taken_for_an_answer(self, sandbox: Sandbox) -> None:
+        program = (
+            "import os, sys\ncodec = sys.modules['inside.codec']\n"
+            "def entry(number):\n"
+            "    os.write(200, b''.join(codec.frame('forged', head=(number, 'value'), max_bytes=1000)))\n"
+            "    return 'honest'\n"
+        )
+        replies, _ = run(session(sandbox, program, [{"number": 1}, {"number": 1}]))
+        assert replies[-1].ended_by == "garbled"
+
+    def test_no_process_outlives_its_worker(self, sandbox: Sandbox) -> None:
+        marker = f"outlive-{os.getpid()}-{id(self)}"
+        program = f"""import os, time
+def entry():
+    try:
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.execv('/bin/sleep', ['{marker}', '600'])
+            os._exit(0)
+    except OSError as error:
+        return error.errno
+    time.sleep(0.3)
+"""
+        last_reply(sandbox, program)
+        assert wait_for(lambda: not _processes(marker))
+
+    def test_closing_twice_and_calling_afterwards(self, sandbox: Sandbox) -> None:
+        async def scenario() -> tuple[Usage, Usage, Reply]:
+            worker = await sandbox.start(Job(files={"program.py": ECHO}, entry="entry"))
+            return await worker.close(), await worker.close(), await worker.call({})
+
+        first, second, reply = run(scenario())
+        assert first == second and first.ended_by is None and reply.ended_by == "exit"
+
+    def test_a_cancelled_call_ends_the_worker_at_once(self, sandbox: Sandbox) -> None:
+        async def scenario() -> Usage:
+            program = "import time\ndef entry(): time.sleep(600)\n"
+            worker = await sandbox.start(Job(files={"program.py": program}, entry="entry", limits=Limits(wall_s=600)))
+            await worker.load()
+            call = asyncio.create_task(worker.call({}))
+            await asyncio.sleep(0.2)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            return await worker.close()
+
+        assert run(scenario()).wall_s < 60
+
+    def test_four_workers_at_a_time(self, sandbox: Sandbox) -> None:
+        async def one(number: int) -> Any:
+            replies, _ = await session(sandbox, "def entry(n): return n * n\n", [{"n": number}] * 3)
+            return [reply.output for reply in replies[1:]]
+
+        async def scenario() -> list[Any]:
+            return await asyncio.gather(*map(one, range(4)))
+
+        assert run(scenario()) == [[n * n] * 3 for n in range(4)]
+
+    def test_cores(self, sandbox: Sandbox) -> None:
+        core = max(os.sched_getaffinity(0))
+        program = "import os\ndef entry(): return sorted(os.sched_getaffinity(0))\n"
+
+        async def scenario() -> tuple[Any, Any]:
+            job = Job(files={"program.py": program}, entry="entry", cores=(core,))
+            worker = await sandbox.start(job)
+            try:
+                await worker.load()
+                first = (await worker.call({})).output
+                worker.pin(sorted(os.sched_getaffinity(0)))
+                return first, (await worker.call({})).output
+            finally:
+                await worker.close()
+
+        assert run(scenario()) == ([core], sorted(os.sched_getaffinity(0)))
+
+    def test_the_environment_is_the_jobs_own(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OUTPACE_TEST_SECRET", "secret")
+        program = "import os\ndef entry(): return dict(os.environ)\n"
+        reply = last_reply(sandbox, program, env={"EXTRA": "1"}, limits=Limits(threads=2))
+        assert "OUTPACE_TEST_SECRET" not in reply.output and reply.output["EXTRA"] == "1"
+        assert reply.output["OMP_NUM_THREADS"] == "2" and reply.output["PYTHONHASHSEED"] == "0"
+
+    def test_files_can_be_written_and_are_gone_afterwards(self, sandbox: Sandbox) -> None:
+        program = "def entry():\n    open('a', 'w').write('b')\n    return open('a').read()\n"
+        assert last_reply(sandbox, program).output == "b"
+
+    def test_no_network_and_no_further_process(self, sandbox: Sandbox) -> None:
+        if not sandbox.isolated:
+            pytest.skip(f"the sandbox '{sandbox.name}' does not isolate")
+        program = (
+            "import os, socket\ndef entry(what):\n    try:\n        eval(what)\n"
+            "    except OSError as error: return type(error).__name__\n"
+        )
+        problems = [{"what": "socket.socket()"}, {"what": "os.fork()"}, {"what": "os.listdir('/home')"}]
+        replies, _ = run(session(sandbox, program, problems))
+        assert [reply.output for reply in replies[1:]] == ["PermissionError", "PermissionError", "FileNotFoundError"]
+
+
+def _processes(marker: str) -> list[str]:
+    """Return the processes of the host whose command line holds ``marker``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def _traces() -> set[str]:
+    """Return what a careless sandbox could leave behind: children, mounts, temporary files, open descriptors."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    descriptors = [f"descriptor {fd}" for fd in range(3, 256) if Path(f"/proc/self/fd/{fd}").is_symlink()]
+    return {*children, *mounts, *map(str, Path(tempfile.gettempdir()).iterdir()), *descriptors}
+
+
+__all__ = ["SandboxContract", "Worker"]
