@@ -3,8 +3,8 @@
     python benchmarks/bin_packing.py [--seeds 5] [--evaluations N] [--json FILE]
 
 Prints, per seed, the champion's gap to the L1 bound on held-out instances of 1k, 5k and 10k items, beside Best Fit on
-the same instances and the published figures (EoH: Liu et al. 2024, table 1; FunSearch: Romera-Paredes et al. 2024), which
-are of the same distribution and other instances.
+the same instances and the published figures (EoH: Liu et al. 2024, table 1; FunSearch: Romera-Paredes et al. 2024),
+which are of the same distribution and other instances.
 """
 
 import argparse
@@ -41,8 +41,8 @@ def main() -> None:
         found = report.champion.heldout if report.champion else None
         print(f"{f'seed {seed}':12}" + (_gaps(found) if found else " no gain"), end="")
         print(f"{report.spent.evaluations:8d}{wall_s:8.0f}", flush=True)
-        rows.append({"seed": seed, "wall_s": wall_s, "evaluations": report.spent.evaluations})
-        rows[-1]["heldout"] = dict(found.metrics) if found else None
+        gaps = dict(found.metrics) if found else None
+        rows.append({"seed": seed, "wall_s": wall_s, "evaluations": report.spent.evaluations, "heldout": gaps})
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -14,6 +14,7 @@
     │   ├── ModelTransient       worth waiting for: rate limit, overload, lost connection
     │   └── ModelPermanent       will not get better: bad key, unknown model, refused request
     ├── ProposalError            an answer did not become a candidate
+    │   └── EditError            an edit that cannot be applied (knows the lines to show)
     └── WrongAnswer              raised by Task.check: the answer is not accepted
 
 Wording: what failed, what was given, what was expected, what to do. Catch by name.

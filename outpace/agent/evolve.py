@@ -182,7 +182,7 @@ def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
         task_fingerprint=task.fingerprint,
         goal=task.spec.goal,
         strategy=options.strategy if isinstance(options.strategy, str) else _path(options.strategy),
-        proposer=OPERATORS if model is None else model.name,
+        proposer=OPERATORS if model is None else options.model if isinstance(options.model, str) else model.name,
         seed=options.seed,
         budget=options.budget or Budget(evaluations=task.spec.evaluations),
         workers=options.workers or len(os.sched_getaffinity(0)),
