@@ -2,12 +2,18 @@
 
 import pytest
 
+from outpace.errors import SandboxUnavailable
 from outpace.sandbox.base import Sandbox
 from outpace.sandbox.bubblewrap import BubblewrapSandbox
 from outpace.sandbox.contract import SandboxContract
 
 
 class TestBubblewrapSandbox(SandboxContract):
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def sandbox(self) -> Sandbox:
-        return BubblewrapSandbox()
+        sandbox = BubblewrapSandbox()
+        try:
+            sandbox.probe()
+        except SandboxUnavailable as error:
+            pytest.skip(str(error))
+        return sandbox
