@@ -75,9 +75,9 @@ class Search:
             while flight or ended is None:
                 if ended is None and (ended := "interrupted" if stop.is_set() else self._ended()):
                     deadline = time.monotonic() + GRACE_S
-                for brief in () if ended else self.strategy.ask(self._room(len(flight))):
-                    await self._stored(self.store.add_brief, self.run.id, brief, self.strategy.state())
-                    flight.add(asyncio.create_task(self._serve(Pending(brief=brief))))
+                while not ended and self._room(len(flight)) and (briefs := self.strategy.ask(1)):
+                    await self._stored(self.store.add_brief, self.run.id, briefs[0], self.strategy.state())
+                    flight.add(asyncio.create_task(self._serve(Pending(brief=briefs[0]))))
                 if not flight or time.monotonic() > deadline:
                     break
                 done, flight = await asyncio.wait(flight, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +87,7 @@ class Search:
             await self._leave(flight)
 
     def _room(self, in_flight: int) -> int:
-        """Return how many briefs to ask for: what the pools take, and never more than the budget has left."""
+        """Return how many more briefs may be in flight: what the pools take, never more than the budget has left."""
         config = self.run.config
         left = config.budget.left(self.spent)
         bounds = [left[name] for name in ("evaluations", "model_calls") if name in left]

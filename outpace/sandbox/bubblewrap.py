@@ -91,7 +91,7 @@ class BubblewrapSandbox:
 
     @cached_property
     def _uids(self) -> range | None:
-        return _spare_uids(Path("/proc/self/uid_map").read_text()) if os.geteuid() == 0 else None
+        return spare_uids(Path("/proc/self/uid_map").read_text()) if os.geteuid() == 0 else None
 
     @cached_property
     def _namespaces(self) -> list[str]:
@@ -110,7 +110,7 @@ class BubblewrapSandbox:
         return filter_program(allow_exec=True)
 
 
-def _spare_uids(uid_map: str) -> range | None:
+def spare_uids(uid_map: str) -> range | None:
     """Return the user ids that root may give away, None where root is the only user of its namespace."""
     first, _, count = max((tuple(map(int, line.split())) for line in uid_map.splitlines()), key=lambda row: row[2])
     if first <= SPARE_UIDS.start and SPARE_UIDS.stop <= first + count:

@@ -74,7 +74,7 @@ class Judge:
         mounts: tuple[Path, ...] = (),
         env: dict[str, str] | None = None,
     ) -> Seen:
-        """Have the candidate ``program`` answer ``problems`` (default: one without inputs); the judge has the ``env``."""
+        """Have the candidate answer ``problems`` (default: one without inputs) in a process of this judge."""
         order = {
             "program": program,
             "problems": [{}] if problems is None else problems,
@@ -126,8 +126,16 @@ def judges() -> list[Judge]:
     return [mine, Judge(name="ordinary user", prefix=[*view(*readable), *ids])]
 
 
-@pytest.fixture(params=judges(), ids=lambda judge: judge.name)
+@pytest.fixture(scope="session", params=judges(), ids=lambda judge: judge.name)
 def judge(request: pytest.FixtureRequest) -> Judge:
-    """Return one kind of judge after the other."""
+    """Return one kind of judge after the other; skip, and say why, where the host lets that one isolate nothing."""
     found: Judge = request.param
+    imports = (
+        "from outpace.errors import SandboxUnavailable\nfrom outpace.sandbox.bubblewrap import BubblewrapSandbox\n"
+    )
+    probe = "try: BubblewrapSandbox().probe()\nexcept SandboxUnavailable as error: print(error)\n"
+    done = found.run(imports + probe)
+    assert done.returncode == 0, done.stderr
+    if done.stdout:
+        pytest.skip(f"as {found.name}: {done.stdout.strip()}")
     return found

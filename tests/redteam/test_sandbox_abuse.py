@@ -85,7 +85,8 @@ def refused(action):
 def entry():
     size = 1 << 30
     return [refused(lambda: bytearray(size)), refused(lambda: mmap.mmap(-1, size)),
-            refused(lambda: os.memfd_create("hoard")), refused(lambda: os.posix_fallocate(os.open("/dev/shm/x", 66), 0, size))]
+            refused(lambda: os.memfd_create("hoard")),
+            refused(lambda: os.posix_fallocate(os.open("/dev/shm/x", os.O_RDWR | os.O_CREAT), 0, size))]
 """
     assert judge.attack(program, limits={"memory_mb": 256, "disk_mb": 16}).output == [True] * 4
 

@@ -326,15 +326,16 @@ class FindingContract:
     """What follows from the record."""
 
     def test_what_is_spent_adds_up(self, store: Store) -> None:
-        """Evaluations that were made (not those that were known), and the clock."""
+        """Evaluations that were made (not those that were known or failed by our own fault), and the clock."""
         run = store.add_run(config())
         land(store, run, program("x = 0\n"), judged(1.0))
         land(store, run, program("x = 0\n"), judged(1.0))
         land(store, run, program("x = 1\n"), judged(None, "wrong"))
+        land(store, run, program("x = 2\n"), judged(None, "infra"))
         store.add_wall(run.id, 1.5)
         store.add_wall(run.id, 0.25)
         assert store.spent(run.id) == Spent(evaluations=2, wall_s=1.75)
-        assert store.statuses(run.id) == {"ok": 2, "wrong": 1}
+        assert store.statuses(run.id) == {"ok": 2, "wrong": 1, "infra": 1}
 
     def test_an_earlier_evaluation_serves(self, store: Store) -> None:
         """The first that says something; our own failures say nothing; other runs do not count."""

@@ -80,7 +80,8 @@ class Reading(Loading):
     def spent(self, run: str) -> Spent:
         """Return what the run has used.
 
-        Every evaluation that a result tells of counts, those that failed by our own fault too; confirmations do not.
+        An evaluation counts when a result tells of it; those that were known or failed by our own fault (``infra``) do
+        not, nor do confirmations.
         Model calls, tokens and dollars are those of the recorded completions.
         """
         columns = [tallies.c[name] for name in Spent.__dataclass_fields__]

@@ -189,7 +189,8 @@ def _carry(
     status = evaluation.status if evaluation else "failed"
     statuses: dict[str, int] = decode(standing.statuses)
     statuses[status] = statuses.get(status, 0) + 1
-    spent = standing.evaluations + (evaluation is not None and not row["seen_before"])
+    made = evaluation is not None and evaluation.status != "infra" and not row["seen_before"]
+    spent = standing.evaluations + made
     rank, best_rank = evaluation.rank(goal) if evaluation else None, standing.best_rank
     if evaluation and rank is not None and (best_rank is None or rank > best_rank):
         best_rank = rank

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, ParentNodeProvider
 
-from outpace.errors import ProposalError
+from outpace.errors import MarkerError, ProposalError
 from outpace.tasks.candidate import blocks
 
 _LINE = re.compile(r"[^\n]*(?:\n|\Z)")
@@ -121,7 +121,7 @@ def block_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Return the byte span of the inside of each evolve block; raises ``ProposalError`` where there is none."""
     try:
         found = blocks(text)
-    except ValueError as error:
+    except MarkerError as error:
         raise ProposalError(f"The evolve blocks of the program do not pair up: {error}") from error
     if not found:
         raise ProposalError("The program has no evolve block: nothing in it may be changed.")
