@@ -71,6 +71,7 @@ class Search:
         flight: set[asyncio.Task[Result]] = set()
         try:
             flight |= {asyncio.create_task(self._serve(pending)) for pending in await self._stored(self._restore)}
+            self.watch(self.progress(len(flight)))
             ended, deadline = None, float("inf")
             while flight or ended is None:
                 if ended is None and (ended := "interrupted" if stop.is_set() else self._ended()):

@@ -91,7 +91,9 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     assert rows(home, "select count(*) from runs") == [(1,)]
     assert before <= set(rows(home, "select brief, candidate, evaluation from results"))
-    evaluated = [r[0] for r in rows(home, "select candidate from results where candidate is not null and not seen_before")]
+    evaluated = [
+        r[0] for r in rows(home, "select candidate from results where candidate is not null and not seen_before")
+    ]
     assert len(evaluated) == len(set(evaluated)) == 60, "every candidate is judged once"
     listing = subprocess.run(outpace(home, "runs", "--json"), capture_output=True, text=True, check=True)
     (run,) = json.loads(listing.stdout)

@@ -28,7 +28,7 @@ def list_command(as_json: JsonOption = False) -> None:
     rows = [(spec.family, spec.name, _goal(spec.goal), text.plain(spec.title)) for spec in specs]
     for line in text.columns([("family", "task", "goal", "title"), *rows]):
         typer.echo(line)
-    typer.echo("Look at one: outpace task show NAME   Your own: outpace task new NAME")
+    typer.echo("Look at one: outpace task show NAME   Your own: outpace task new PATH")
 
 
 @app.command("show")

@@ -31,9 +31,13 @@ class _Known:
 
 @dataclass(slots=True)
 class Schedule:
-    """The brackets of a run. ``wanted`` counts the parametrisations it still waits for before the next bracket."""
+    """The brackets of a run.
+
+    A bracket waits for ``gather`` parametrisations (0 where nothing can be parametrised), of which ``wanted`` are out.
+    """
 
     seed: int
+    gather: int = GATHER
     wanted: int = GATHER
     sessions: dict[str, Session] = field(default_factory=dict)
     live: list[Session] = field(default_factory=list)
@@ -55,10 +59,6 @@ class Schedule:
         """Note that a parametrisation came back, whether it works or not."""
         self.wanted = max(0, self.wanted - 1)
 
-    def none_to_gather(self) -> None:
-        """Note that there is nothing (more) to parametrise."""
-        self.wanted = 0
-
     def tell(self, name: str, generation: int, index: int, rank: float | None, candidate: str) -> None:
         """Pass the rank of a sample on to its session."""
         session = self.sessions.get(name)
@@ -72,18 +72,16 @@ class Schedule:
                 known.best = replace(known.first, values=session.best_values, origin=candidate, rank=session.best)
         self._halve()
 
-    def open(self, key: str) -> Session | None:
-        """Open a session on the template ``key`` at its best numbers, outside the brackets; None if it is not known."""
-        known = self._known.get(key)
-        return self._open(known, known.best) if known else None
-
     def samples(self) -> Iterator[tuple[Session, int]]:
-        """Yield what may be evaluated next, least advanced session first; opens the next bracket when it is time."""
-        if not self.live and not self.wanted:
-            self._begin()
+        """Yield what may be evaluated next, the least advanced session first."""
         for session in sorted(self.live, key=lambda session: session.generation):
             if len(self.live) == 1 or session.generation < self._quota:
                 yield from ((session, i) for i, sample in enumerate(session.samples) if not sample.told)
+
+    def settle(self) -> None:
+        """Open the next bracket when the last one is over and what it waits for has come."""
+        if not self.live and not self.wanted and self._known:
+            self._begin()
 
     def _begin(self) -> None:
         """Open the sessions of a bracket."""
@@ -92,8 +90,6 @@ class Schedule:
         opened = list(self._first(fresh) if self.bracket == 0 else self._later(fresh))
         self.live, self._quota = opened, 1 + RUNG
         self.bracket += 1
-        if not opened:
-            self.wanted = GATHER
 
     def _first(self, fresh: list[_Known]) -> Iterator[Session]:
         others = [known for known in self._known.values() if known not in fresh]
@@ -126,7 +122,7 @@ class Schedule:
             self.live, self._quota = kept, self._quota + RUNG
         if len(self.live) == 1 and self.live[0].over:
             self._close(self.live[0])
-            self.live, self.wanted = [], GATHER
+            self.live, self.wanted = [], self.gather
 
     def _close(self, session: Session) -> None:
         """Forget a session: what comes back for it now changes nothing."""
