@@ -45,7 +45,12 @@ async def make(task: Task, case: Case, seed: int) -> Problem:
 
 async def answer(task: Task, worker: Worker, case: Case, problem: Problem) -> Reply:
     """Ask for one answer and check it; raises ``Failure`` unless it is accepted."""
-    reply = await worker.call(problem)
+    try:
+        reply = await worker.call(problem)
+    except (TypeError, ValueError) as error:
+        raise TaskError(
+            f"Task '{task.spec.name}': the problem of case '{case.name}' is not plain data: {error}"
+        ) from error
     if not reply.ok:
         text = feedback.of_reply(reply, case=case.name, problem=problem, stderr=worker.stderr())
         raise Failure(status_of(reply), text)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,8 @@ REMEDY = (
     "kernel.apparmor_restrict_unprivileged_userns), or, if you trust the code, pass --sandbox process."
 )
 
+_NPROC_IS_PER_NAMESPACE = tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= (5, 14)
+"""Before Linux 5.14 the limit on processes would count everything that the judge's own user runs."""
 Steps = dict[Path, tuple[str, ...]]
 """What a sandbox has at a path: the arguments of bwrap that put it there."""
 
@@ -42,38 +45,45 @@ class BubblewrapSandbox:
 
     def probe(self) -> None:
         """Start a worker and stop it; raises ``SandboxUnavailable`` with the reason and the remedy."""
+        if self._uids:
+            _must_be_open(interpreter.readable_paths())
         self.missing(())
 
     def missing(self, packages: Sequence[str]) -> list[str]:
-        """Return those of ``packages`` that a worker cannot import."""
+        """Return those of ``packages``, by the names they are imported by, that a worker cannot import."""
         job = Job(files={}, entry="", limits=Limits())
+        launch = self._launch(job)
         try:
-            found: list[str] = confined_worker.ask(self._launch(job), job.limits, "find", list(packages))
+            found: list[str] = confined_worker.ask(launch, job.limits, "find", list(packages))
         except SandboxUnavailable as error:
-            raise SandboxUnavailable(f"The sandbox 'bubblewrap' does not work here: {error} {REMEDY}") from error
+            raise _with_remedy(error) from error
         return found
 
     async def start(self, job: Job) -> ConfinedWorker:
         """Start a worker; raises ``SandboxUnavailable``."""
-        return await confined_worker.start(self._launch(job), job)
+        if self._uids:
+            _must_be_open(job.mounts)
+        launch = self._launch(job)
+        try:
+            return await confined_worker.start(launch, job)
+        except SandboxUnavailable as error:
+            raise _with_remedy(error) from error
 
     def _launch(self, job: Job) -> Launch:
         disk = str(job.limits.disk_mb * MEGABYTE)
-        filter_fd = _readable(self._filter_for_bwrap)
-        argv = [self._program, *self._namespaces, "--seccomp", str(filter_fd)]
+        argv = [self._program, *self._namespaces]
         argv += ["--perms", "1777", "--size", disk, "--tmpfs", "/tmp"]  # noqa: S108
         argv += [*_view(job.mounts), "--proc", "/proc", "--remount-ro", "/proc"]
         argv += ["--perms", "1777", "--size", disk, "--tmpfs", "/dev/shm"]  # noqa: S108
-        argv += ["--remount-ro", "/", "--chdir", "/", "--"]
-        return Launch(
-            argv=[*argv, *interpreter.command()],
-            env=environment(job, FOLDER),
-            folder=FOLDER,
-            filter=self._filter,
-            rlimits=rlimits(job.limits) | {"NPROC": (job.limits.processes,) * 2},
-            uid=secrets.choice(self._uids) if self._uids else None,
-            fds=(filter_fd,),
-        )
+        argv += ["--remount-ro", "/", "--chdir", "/"]
+        limits = rlimits(job.limits)
+        if self._uids or _NPROC_IS_PER_NAMESPACE:
+            limits["NPROC"] = (job.limits.processes, job.limits.processes)
+        uid = secrets.choice(self._uids) if self._uids else None
+        command, env, ours = interpreter.command(), environment(job, FOLDER), self._filter
+        filter_fd = _readable(self._filter_for_bwrap)
+        argv += ["--seccomp", str(filter_fd), "--", *command]
+        return Launch(argv=argv, env=env, folder=FOLDER, filter=ours, rlimits=limits, uid=uid, fds=(filter_fd,))
 
     @cached_property
     def _program(self) -> str:
@@ -167,6 +177,22 @@ def _with_parents(steps: Steps, masks: Sequence[Path]) -> Iterator[str]:
                 yield from ("--perms", "0755", "--dir", str(parent))
         made.add(path)
         yield from steps[path]
+
+
+def _with_remedy(error: SandboxUnavailable) -> SandboxUnavailable:
+    """Add the remedy where bwrap itself was refused something."""
+    remedy = f" {REMEDY}" if ": bwrap: " in str(error) else ""
+    return SandboxUnavailable(f"The sandbox 'bubblewrap' does not work here: {error}{remedy}")
+
+
+def _must_be_open(paths: Iterable[Path]) -> None:
+    """Refuse paths that the user id of a worker could not read."""
+    for path in paths:
+        if path.exists() and path.stat().st_mode & 0o004 == 0:
+            raise SandboxUnavailable(
+                f"{path} can be read by its owner only, and a worker has a user id of its own. "
+                f"Remedy: chmod -R o+rX {path}"
+            )
 
 
 def _readable(data: bytes) -> int:

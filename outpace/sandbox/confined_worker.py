@@ -32,7 +32,10 @@ class ConfinedWorker:
         return await self._exchange("load", body, max(LOAD_WALL_S, self._job.limits.wall_s))
 
     async def call(self, problem: Mapping[str, Any], *, wall_s: float | None = None) -> Reply:
-        """Run the entry on one problem; raises ``TypeError`` if the problem is not plain data (the task's fault)."""
+        """Run the entry on one problem.
+
+        Raises ``TypeError`` or ``ValueError`` if the problem is not plain data: a fault of the task.
+        """
         return await self._exchange("call", dict(problem), self._job.limits.wall_s if wall_s is None else wall_s)
 
     def pin(self, cores: Sequence[int]) -> None:

@@ -158,7 +158,7 @@ class SandboxContract:
             ("return 1 / 0", "program.py, line 2, in entry: return 1 / 0\nZeroDivisionError"),
             ("raise SystemExit(3)", "SystemExit: 3"),
             ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-            ("return entry()", "RecursionError"),
+            ("return entry(fail)", "RecursionError"),
             ("x = bytearray(1 << 40)", "MemoryError"),
             ("raise type('E', (Exception,), {'__str__': lambda e: 1 / 0})", "E"),
         ],

@@ -7,7 +7,6 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
-import outpace
 from outpace.sandbox import _inside
 
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
@@ -57,7 +56,7 @@ def readable_paths() -> list[Path]:
 
 def hidden_paths() -> list[Path]:
     """Return what must not be seen even where a readable path holds it: Outpace with its tasks and checkers."""
-    package = Path(outpace.__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     checkout = package.parent
     return [checkout if (checkout / "pyproject.toml").exists() else package]
 

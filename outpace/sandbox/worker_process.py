@@ -65,12 +65,13 @@ class WorkerProcess:
             "filter": self.launch.filter,
         }
         deadline = time.perf_counter_ns() + int(START_WALL_S * 1e9)
-        try:
-            self.channel.send([interpreter.code(), *self._request("setup", setup)], deadline)
-            self._identify(self.channel.sender(deadline))
-            reply = self._answer(self.channel.receive(deadline))
-        except (Ended, codec.Garbled) as error:
-            raise SandboxUnavailable(self._why(error)) from error
+        with self.turn:
+            try:
+                self.channel.send([interpreter.code(), *self._request("setup", setup)], deadline)
+                self._identify(self.channel.sender(deadline))
+                reply = self._answer(self.channel.receive(deadline))
+            except (Ended, codec.Garbled) as error:
+                raise SandboxUnavailable(self._why(error)) from error
         if reply.error is not None:
             raise SandboxUnavailable(f"A worker cannot confine itself: {reply.error}.")
         if cores is not None:
@@ -225,8 +226,7 @@ class WorkerProcess:
         with contextlib.suppress(Ended):
             self.channel.drain()
         lines = [line for line in self.stderr().splitlines() if line.strip()]
-        program = Path(self.launch.argv[0]).name
-        return f"A worker did not start: {program}: {lines[-1] if lines else str(error) or 'no message'}."
+        return f"A worker did not start: {lines[-1].rstrip('.') if lines else str(error) or 'no message'}."
 
 
 def _spawn(launch: Launch, channel: Channel) -> "subprocess.Popen[bytes]":

@@ -185,16 +185,17 @@ import os
 def entry():
     for folder in ("/tmp", "/dev/shm", "/tmp/work"):
         open(f"{folder}/sitecustomize.py", "w").write("raise SystemExit")
-        open(f"{folder}/numpy.py", "w").write("poisoned = True")
+        open(f"{folder}/poison.py", "w").write("poisoned = True")
     return True
 """
     assert judge.attack(leave).output
     look = """
-import numpy, os
+import importlib.util, os
 def entry():
-    return [os.listdir(folder) for folder in ("/tmp", "/dev/shm", "/tmp/work")], hasattr(numpy, "poisoned")
+    found = [name for folder in ("/tmp", "/dev/shm", "/tmp/work") for name in os.listdir(folder)]
+    return [name for name in found if name.endswith(".py")], importlib.util.find_spec("poison") is None
 """
-    assert judge.attack(look).output == [[["work"], [], ["program.py"]], False]
+    assert judge.attack(look).output == [["program.py"], True]
 
 
 @pytest.mark.parametrize("sandbox", ["bubblewrap", "process"])

@@ -1,9 +1,9 @@
 """Values as frames, for both sides of the sandbox wall; nothing here can run code that came from the other side.
 
 A frame is its length (8 bytes, big endian) and a body. The body is the length of a msgpack tree (8 bytes), the tree,
-and the raw buffers of the tree's arrays, each padded to 16 bytes. Kinds that msgpack lacks are extension types: tuple,
-complex, integers beyond 64 bits, numpy arrays (dtype and shape; the bytes are the next buffer), and long lists of
-floats or of integers, packed as machine numbers.
+and the raw buffers of the tree's arrays, each padded to 16 bytes. Extension types stand for the kinds that msgpack
+lacks: complex, integers beyond 64 bits, numpy arrays (dtype and shape; the bytes are the next buffer), and a mark that
+makes a tuple of the list that it begins. Long lists of numbers, and of rows of numbers, go as machine numbers.
 
 Plain data goes through and nothing else: None, bool, int, float, complex, str, bytes, list, tuple, dict with str or int
 keys, numpy arrays of numbers. Exact types only, because a subclass can answer one thing now and another thing later.
@@ -19,19 +19,24 @@ from msgpack import ExtType, packb, unpackb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the module ``typing`` would cost every worker 5 ms
+    from collections.abc import Sequence
     from typing import Any
 
 HEADER = 8
 ALIGNMENT = 16
 MAX_DEPTH = 32
 MAX_ITEMS = 500_000
+MAX_DIMENSIONS = 64
 _WIDE = ("i2", "i4", "i8", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 DTYPES = frozenset({"|b1", "|i1", "|u1"} | {order + kind for order in "<>" for kind in _WIDE})
 """The arrays that go through, by ``dtype.str``."""
 
-_TUPLE, _COMPLEX, _BIG_INT, _ARRAY, _FLOATS, _INTS = 1, 2, 3, 4, 5, 6
+_TUPLE, _COMPLEX, _BIG_INT, _ARRAY, _FLOATS, _INTS, _ROWS = 1, 2, 3, 4, 5, 6, 7
+_MARK = ExtType(_TUPLE, b"")
+_MARKED = object()
 _LEAVES = frozenset({type(None), bool, int, float, str, bytes})
 _PACK_FROM = 16
+_WIDTHS = frozenset(range(1, MAX_DIMENSIONS + 1))
 
 
 class Garbled(ValueError):
@@ -49,12 +54,16 @@ def frame(
         TypeError: something in the value is not plain data; the text names its type and where it stands.
         ValueError: the value nests too deep, holds too many items or needs more than ``max_bytes``.
     """
-    encoder = _Encoder(name)
-    plain = encoder.plain(value, (), MAX_DEPTH - 1)
-    tree = packb(plain if head is None else [*head, plain])
+    try:
+        tree, buffers = _Encoder(name, careful=False).tree(value, head)
+    except (
+        OverflowError,
+        UnicodeEncodeError,
+    ):  # a big integer, or a string to be named in the error: look at each item
+        tree, buffers = _Encoder(name, careful=True).tree(value, head)
     chunks: list[bytes | memoryview] = [b"", len(tree).to_bytes(8, "big") + tree]
     size = HEADER + len(tree)
-    for buffer in encoder.buffers:
+    for buffer in buffers:
         padding = -size % ALIGNMENT
         chunks += [bytes(padding), buffer]
         size += padding + len(buffer)
@@ -80,49 +89,50 @@ def decode(body: bytes | bytearray, *, copy: bool = False) -> Any:
 class _Encoder:
     """Turns a value into what msgpack packs, and gathers the arrays' buffers in order.
 
-    A ``path`` says where a value stands: ``()`` at the top, else the path of its container and its index or key.
+    A ``path`` says where a value stands: ``()`` at the top, else the path of its container and its index or key. Unless
+    ``careful``, integers and strings are left to msgpack, which raises ``OverflowError`` or ``UnicodeEncodeError``.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, *, careful: bool) -> None:
+        self.name, self.careful = name, careful
         self.buffers: list[memoryview] = []
         self.items = 0
 
-    def plain(self, value: Any, path: tuple[Any, ...], depth: int) -> Any:
+    def tree(self, value: Any, head: tuple[int | str, ...] | None) -> tuple[bytes, list[memoryview]]:
+        plain = self._plain(value, (), MAX_DEPTH - 1)
+        return packb(plain if head is None else [*head, plain]), self.buffers
+
+    def _plain(self, value: Any, path: tuple[Any, ...], depth: int) -> Any:
         kind = type(value)
-        if kind is int:
-            return value if -(1 << 63) <= value < 1 << 64 else ExtType(_BIG_INT, _big(value))
-        if kind is str:
-            return self._text(value, path)
+        if kind in _LEAVES:
+            return self._leaf(value, path) if self.careful else value
         if kind is complex:
             return ExtType(_COMPLEX, _little(array("d", (value.real, value.imag))))
-        return value if kind in _LEAVES else self._container(value, path, depth)
+        return self._container(value, path, depth)
+
+    def _leaf(self, value: Any, path: tuple[Any, ...]) -> Any:
+        if type(value) is int and not -(1 << 63) <= value < 1 << 64:
+            return ExtType(_BIG_INT, _big(value))
+        return self._text(value, path) if type(value) is str else value
 
     def _container(self, value: Any, path: tuple[Any, ...], depth: int) -> Any:
         if depth == 0:
             raise ValueError(f"{self._at(path)} nests deeper than {MAX_DEPTH - 1} levels")
         kind = type(value)
         if kind is list:
-            return self._packed(value) or self._items(value, path, depth)
+            return _packed(value, depth) or self._items(value, path, depth)
         if kind is tuple:
-            return ExtType(_TUPLE, packb(self._items(value, path, depth)))
+            return [_MARK, *self._items(value, path, depth)]
         if kind is dict:
             self._count(len(value), path)
-            return {self._key(k, path): self.plain(v, (path, k), depth - 1) for k, v in list(value.items())}
+            return {self._key(k, path): self._plain(v, (path, k), depth - 1) for k, v in list(value.items())}
         return self._numpy(value, path, depth)
 
-    def _packed(self, value: list[Any]) -> ExtType | None:
-        """Return a long list of floats, or of 64-bit integers, as machine numbers."""
-        kinds = set(map(type, value)) if len(value) >= _PACK_FROM else None
-        if kinds == {float}:
-            return ExtType(_FLOATS, _little(array("d", value)))
-        if kinds == {int} and min(value) >= -(1 << 63) and max(value) < 1 << 63:
-            return ExtType(_INTS, _little(array("q", value)))
-        return None
-
-    def _items(self, value: list[Any] | tuple[Any, ...], path: tuple[Any, ...], depth: int) -> list[Any]:
+    def _items(self, value: list[Any] | tuple[Any, ...], path: tuple[Any, ...], depth: int) -> Sequence[Any]:
         self._count(len(value), path)
-        return [self.plain(item, (path, i), depth - 1) for i, item in enumerate(value)]
+        if not self.careful and _LEAVES.issuperset(map(type, value)):
+            return value
+        return [self._plain(item, (path, i), depth - 1) for i, item in enumerate(value)]
 
     def _count(self, items: int, path: tuple[Any, ...]) -> None:
         self.items += items
@@ -153,7 +163,7 @@ class _Encoder:
         if numpy is not None and isinstance(value, numpy.generic):
             number = value.item()
             if type(number) in _LEAVES or type(number) is complex:
-                return self.plain(number, path, depth)
+                return self._plain(number, path, depth)
         raise TypeError(
             f"{self._at(path)} has type {_name(value)}; expected plain data: None, bool, int, float, complex, str, "
             "bytes, list, tuple, dict, numpy array of numbers"
@@ -179,7 +189,7 @@ class _Decoder:
     """Reads one body; strict about everything that an honest encoder never writes."""
 
     def __init__(self, body: bytes | bytearray, copy: bool) -> None:
-        self.body, self.copy, self.items, self.tuples = body, copy, 0, 0
+        self.body, self.copy, self.items = body, copy, 0
         if len(body) < HEADER:
             raise Garbled(f"a frame's body has {len(body)} bytes")
         self.offset = HEADER + int.from_bytes(body[:HEADER], "big")
@@ -188,33 +198,31 @@ class _Decoder:
 
     def value(self) -> Any:
         tree = memoryview(self.body)[HEADER : self.offset]
-        value = self._unpack(tree)
-        _check(value, MAX_DEPTH)
-        if self.offset != len(self.body):
-            raise Garbled(f"a frame has {len(self.body) - self.offset} bytes too many")
-        return value
-
-    def _unpack(self, data: bytes | memoryview) -> Any:
-        return unpackb(
-            data,
+        most = min(len(tree), MAX_ITEMS + 1)
+        value = unpackb(
+            tree,
             raw=False,
             strict_map_key=False,
             list_hook=self._list,
             object_pairs_hook=self._dict,
             ext_hook=self._extension,
-            max_array_len=min(len(data), MAX_ITEMS),
-            max_map_len=min(len(data), MAX_ITEMS),
+            max_array_len=most,
+            max_map_len=most,
         )
+        _check(value, MAX_DEPTH)
+        if self.offset != len(self.body):
+            raise Garbled(f"a frame has {len(self.body) - self.offset} bytes too many")
+        return value
 
-    def _list(self, items: list[Any]) -> list[Any]:
+    def _list(self, items: list[Any]) -> list[Any] | tuple[Any, ...]:
         self._count(len(items))
-        return items
+        return tuple(items[1:]) if items and items[0] is _MARKED else items
 
     def _dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         self._count(len(pairs))
         for key, _ in pairs:
-            if type(key) is not str and type(key) is not int:
-                raise Garbled(f"a dict key has type {_name(key)}")
+            if type(key) is not str and not (type(key) is int and -(1 << 63) <= key < 1 << 64):
+                raise Garbled(f"a dict key has type {_name(key)}; expected str or 64-bit int")
         found = dict(pairs)
         if len(found) != len(pairs):
             raise Garbled("a dict has the same key twice")
@@ -226,32 +234,20 @@ class _Decoder:
             raise Garbled(f"more than {MAX_ITEMS} items in lists, tuples and dicts")
 
     def _extension(self, code: int, data: bytes) -> Any:
-        if code == _TUPLE:
-            return self._tuple(data)
+        if code == _TUPLE and not data:
+            return _MARKED
         if code == _COMPLEX and len(data) == 16:
             return complex(*_numbers("d", data))
         if code == _BIG_INT:
             return int.from_bytes(data, "little", signed=True)
         if code == _ARRAY:
             return self._array(data)
-        if code in {_FLOATS, _INTS} and len(data) % 8 == 0:
-            return _numbers("d" if code == _FLOATS else "q", data)
-        raise Garbled(f"extension type {code} with {len(data)} bytes is unknown")
-
-    def _tuple(self, data: bytes) -> tuple[Any, ...]:
-        self.tuples += 1
-        if self.tuples > MAX_DEPTH:  # each level takes stack in C, so this may not wait for _check
-            raise Garbled(f"a frame nests deeper than {MAX_DEPTH} levels")
-        items = self._unpack(data)
-        self.tuples -= 1
-        if type(items) is not list:
-            raise Garbled("a tuple is not a sequence")
-        return tuple(items)
+        return _rows(data) if code == _ROWS else _unpacked(code, data).tolist()
 
     def _array(self, data: bytes) -> Any:
         import numpy  # only where an array arrives: a worker without arrays starts without numpy
 
-        name, shape = unpackb(data)
+        name, shape = unpackb(data, max_array_len=MAX_DIMENSIONS)
         if name not in DTYPES or type(shape) is not list or not all(type(n) is int and n >= 0 for n in shape):
             raise Garbled(f"an array has dtype {name!r:.40} and shape {shape!r:.80}")
         dtype = numpy.dtype(name)
@@ -267,7 +263,7 @@ class _Decoder:
 
 
 def _check(value: Any, depth: int) -> None:
-    """Refuse depth and the types that msgpack itself can make (its timestamps) and we never send."""
+    """Refuse depth, and the types that can come up although we never send them: timestamps, tuple marks elsewhere."""
     if type(value) in _LEAVES or type(value) is complex:
         return
     if depth == 0:
@@ -279,9 +275,47 @@ def _check(value: Any, depth: int) -> None:
         if numpy is None or type(value) is not numpy.ndarray:
             raise Garbled(f"a frame holds a {_name(value)}")
         return
-    if not set(map(type, value)) <= _LEAVES:
+    if not _LEAVES.issuperset(map(type, value)):
         for item in value:
             _check(item, depth - 1)
+
+
+def _packed(value: list[Any], depth: int) -> ExtType | None:
+    """Return a long list of numbers, or of rows of numbers, as columns of machine numbers; None if it is not one."""
+    if len(value) < _PACK_FROM:
+        return None
+    kinds = set(map(type, value))
+    if kinds not in ({tuple}, {list}):
+        return _column(value, kinds)
+    if depth < 2 or set(map(len, value)) - _WIDTHS or len(set(map(len, value))) > 1:
+        return None
+    columns = [_column(column, set(map(type, column))) for column in zip(*value, strict=True)]
+    return None if None in columns else ExtType(_ROWS, packb([kinds == {tuple}, columns]))
+
+
+def _column(numbers: Sequence[Any], kinds: set[type]) -> ExtType | None:
+    if kinds == {float}:
+        return ExtType(_FLOATS, _little(array("d", numbers)))
+    if kinds != {int}:
+        return None
+    try:
+        return ExtType(_INTS, _little(array("q", numbers)))
+    except OverflowError:
+        return None
+
+
+def _rows(data: bytes) -> list[Any]:
+    tuples, columns = unpackb(data, ext_hook=_unpacked, max_array_len=MAX_DIMENSIONS)
+    if type(tuples) is not bool or type(columns) is not list or {*map(type, columns)} != {array}:
+        raise Garbled("a list of rows is none")
+    rows = zip(*columns, strict=True)
+    return list(rows) if tuples else list(map(list, rows))
+
+
+def _unpacked(code: int, data: bytes) -> array[Any]:
+    if code not in {_FLOATS, _INTS} or len(data) % 8:
+        raise Garbled(f"extension type {code} with {len(data)} bytes is unknown")
+    return _numbers("d" if code == _FLOATS else "q", data)
 
 
 def _big(value: int) -> bytes:
@@ -294,12 +328,12 @@ def _little(numbers: array[Any]) -> bytes:
     return numbers.tobytes()
 
 
-def _numbers(code: str, data: bytes) -> list[Any]:
+def _numbers(code: str, data: bytes) -> array[Any]:
     numbers: array[Any] = array(code)
     numbers.frombytes(data)
     if sys.byteorder == "big":
         numbers.byteswap()
-    return numbers.tolist()
+    return numbers
 
 
 def _name(value: Any) -> str:

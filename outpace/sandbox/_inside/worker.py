@@ -68,7 +68,8 @@ class Server:
     def _find(self, names: list[str]) -> list[str]:
         from importlib.machinery import PathFinder
 
-        return [name for name in names if name not in sys.builtin_module_names and PathFinder.find_spec(name) is None]
+        found = set(sys.builtin_module_names)
+        return [name for name in names if name not in found and PathFinder.find_spec(name.partition(".")[0]) is None]
 
     def _load(self, body: Any) -> None:
         for path, text in body["files"].items():

@@ -5,13 +5,13 @@ import math
 from typing import Any
 
 import pytest
-from outpace.sandbox.process import ProcessSandbox
 
 from outpace.errors import TaskError
 from outpace.evaluators.base import Evaluation
 from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.evaluators.timing import Pairing
 from outpace.limits import Limits
+from outpace.sandbox.process import ProcessSandbox
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Case, Goal, Output, Problem, Split, Task, TaskSpec, WrongAnswer
 
@@ -24,6 +24,8 @@ class SumOfSquares(Task):
     def generate(self, case: Case, seed: int) -> Problem:
         if case.params.get("broken"):
             raise KeyError("size")
+        if case.params.get("odd"):
+            return {"n": {1, 2}}
         return {"n": int(case.params["n"]), "offset": seed % 1000}
 
     def check(self, problem: Problem, output: Output) -> None:
@@ -144,9 +146,13 @@ def test_a_faster_program_has_a_speedup_with_an_interval_and_raw_pairs() -> None
     assert found.rank(task("speedup").spec.goal) == found.interval[0]
 
 
-def test_a_task_that_cannot_generate_is_an_error_of_the_task() -> None:
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [("broken", "generate failed on case 'flawed'"), ("odd", "the problem of case 'flawed' is not plain data: .*set")],
+)
+def test_a_task_that_makes_no_problems_is_an_error_of_the_task(flaw: str, words: str) -> None:
     about = task()
-    broken = Case(name="broken", params={"broken": True})
+    broken = Case(name="flawed", params={flaw: True})
     spec = TaskSpec(name="squares", title="", statement="", entry="solve", goal=about.spec.goal, cases=(broken,))
-    with pytest.raises(TaskError, match="generate failed on case 'broken'"):
+    with pytest.raises(TaskError, match=words):
         judge(SumOfSquares(spec, about.start), FAST)

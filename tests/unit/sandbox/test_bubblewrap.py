@@ -65,6 +65,13 @@ def test_a_mount_that_does_not_exist_is_our_fault_and_named(tmp_path: Path) -> N
         asyncio.run(BubblewrapSandbox().start(job))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only workers of root have a user id of their own")
+def test_a_mount_that_workers_could_not_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with pytest.raises(SandboxUnavailable, match=r"owner only.* Remedy: chmod -R o\+rX "):
+        asyncio.run(BubblewrapSandbox().start(Job(files={}, entry="entry", mounts=(tmp_path,))))
+
+
 def test_a_mount_is_readable_at_its_own_path(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "data.txt").write_text("42")

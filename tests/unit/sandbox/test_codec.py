@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from msgpack import ExtType, Timestamp, packb
@@ -33,8 +33,14 @@ ARRAYS = hnp.arrays(
     shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
 )
 KEYS = st.text(st.characters(codec="utf-8")) | st.integers(min_value=-(1 << 63), max_value=(1 << 64) - 1)
+ROWS = st.one_of(
+    st.lists(st.tuples(st.integers(), st.floats()), min_size=16),
+    st.lists(st.lists(st.integers(0, 9), min_size=2, max_size=2), min_size=16),
+    st.lists(st.tuples(st.integers() | st.text(st.characters(codec="utf-8"))), min_size=16),
+    st.lists(st.lists(st.floats(), max_size=2), min_size=16),
+)
 PLAIN = st.recursive(
-    SCALARS | ARRAYS | st.lists(st.floats(), min_size=16) | st.lists(st.integers(), min_size=16),
+    SCALARS | ARRAYS | st.lists(st.floats(), min_size=16) | st.lists(st.integers(), min_size=16) | ROWS,
     lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(KEYS, inner),
     max_leaves=20,
 )
@@ -66,11 +72,13 @@ def forged(tree: Any, buffers: bytes = b"") -> bytes:
     return len(packed).to_bytes(8, "big") + packed + buffers
 
 
+@settings(deadline=None)
 @given(PLAIN, st.booleans())
 def test_plain_data_comes_back_as_it_was(value: Any, copy: bool) -> None:
     assert same(codec.decode(body(value), copy=copy), value)
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_random_bytes_are_refused_and_nothing_else(data: bytes) -> None:
     for received in (data, len(data).to_bytes(8, "big") + data):
@@ -78,6 +86,7 @@ def test_random_bytes_are_refused_and_nothing_else(data: bytes) -> None:
             codec.decode(received)
 
 
+@settings(deadline=None)
 @given(PLAIN, st.data())
 def test_a_frame_with_changed_bytes_is_refused_or_is_plain_data(value: Any, data: st.DataObject) -> None:
     changed = body(value)
@@ -91,6 +100,7 @@ def test_a_frame_with_changed_bytes_is_refused_or_is_plain_data(value: Any, data
     body(found)
 
 
+@settings(deadline=None)
 @given(PLAIN, st.integers(min_value=1, max_value=100))
 def test_a_frame_cut_short_is_refused(value: Any, cut: int) -> None:
     whole = body(value)
@@ -193,6 +203,7 @@ def test_the_deepest_value_that_is_sent_is_accepted() -> None:
         Timestamp(1),
         ExtType(99, b""),
         ExtType(1, b"\xc0"),
+        {"a": [ExtType(1, b""), ExtType(1, b"")]},
         ExtType(2, b"short"),
         ExtType(5, b"1234567"),
         {None: 1},
@@ -206,6 +217,17 @@ def test_the_deepest_value_that_is_sent_is_accepted() -> None:
         ExtType(4, packb([["<f8"], [1]])),
         ExtType(4, packb(["<f8", [0] * 100])),
         ExtType(4, b""),
+        ExtType(4, packb(["<f8", [2] * 65])),
+        ExtType(7, b""),
+        ExtType(7, packb([True, []])),
+        ExtType(7, packb([1, [ExtType(6, bytes(8))]])),
+        ExtType(7, packb([True, [[1], [2]]])),
+        ExtType(7, packb([True, [ExtType(6, bytes(8)), ExtType(6, bytes(16))]])),
+        ExtType(7, packb([True, [ExtType(7, packb([True, [ExtType(6, bytes(8))]]))]])),
+        ExtType(7, packb([True, [ExtType(6, bytes(8))] * 65])),
+        [1, ExtType(1, b"")],
+        {"a": ExtType(1, b"")},
+        {ExtType(3, (1 << 64).to_bytes(9, "little")): 1},
     ],
     ids=repr,
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from outpace.agent.proposers.operators.scope import function_of
-from outpace.agent.proposers.operators.source import Source, walk
+from outpace.agent.proposers.operators.source import Source
 
 NUMERIC = (
     cst.BinaryOperation,
@@ -51,9 +51,9 @@ def _value(source: Source, node: cst.BaseExpression) -> bool:
         return False
     if isinstance(parent, cst.Subscript):
         return parent.value is not node
-    return not isinstance(parent, cst.Expr | cst.Global | cst.Nonlocal | cst.NameItem | cst.Del | cst.Element) and not any(
-        isinstance(above, cst.AssignTarget | cst.CompFor | cst.Lambda) for above in source.ancestors(node)
-    )
+    return not isinstance(
+        parent, cst.Expr | cst.Global | cst.Nonlocal | cst.NameItem | cst.Del | cst.Element
+    ) and not any(isinstance(above, cst.AssignTarget | cst.CompFor | cst.Lambda) for above in source.ancestors(node))
 
 
 def arithmetic(nodes: list[cst.BaseExpression]) -> list[cst.BaseExpression]:

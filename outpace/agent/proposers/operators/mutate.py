@@ -54,7 +54,9 @@ def _leaf(source: Source, node: cst.CSTNode, rng: random.Random) -> str:
 
 def _operator(source: Source, found: list[cst.BaseExpression], rng: random.Random) -> tuple[Edit, str] | None:
     """Put another arithmetic operator between two operands."""
-    nodes = [node for node in found if isinstance(node, cst.BinaryOperation) and source.code(node.operator) in OPERATORS]
+    nodes = [
+        node for node in found if isinstance(node, cst.BinaryOperation) and source.code(node.operator) in OPERATORS
+    ]
     if not nodes:
         return None
     node = rng.choice(nodes)

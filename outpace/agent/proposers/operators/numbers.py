@@ -16,7 +16,20 @@ GUARD = 1e-6
 """Literals smaller than this guard against division by zero and the like; they are not tuned."""
 STRUCTURAL = {0.0, 1.0}
 """Floats in arithmetic that say what an expression is (1 - x, 1 / x), not how much of it; tuned where they are data."""
-SIZES = {"range", "zeros", "ones", "empty", "full", "arange", "linspace", "reshape", "round", "enumerate", "eye", "repeat"}
+SIZES = {
+    "range",
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "arange",
+    "linspace",
+    "reshape",
+    "round",
+    "enumerate",
+    "eye",
+    "repeat",
+}
 _SIGN = re.compile(rb"([+-])\s*\Z")
 
 
@@ -114,7 +127,10 @@ def _slots(tree: ast.AST, starts: list[int]) -> Iterator[tuple[Slot, _Place]]:
         constant = _constant(node)
         if constant is not None:
             if _tunable(constant, place):
-                start, end = (starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset)  # type: ignore[attr-defined]
+                start, end = (
+                    starts[node.lineno - 1] + node.col_offset,
+                    starts[node.end_lineno - 1] + node.end_col_offset,
+                )  # type: ignore[attr-defined]
                 whole = isinstance(constant, int)
                 yield Slot(start, end, float(constant), whole, bound=place.bound), place
             continue

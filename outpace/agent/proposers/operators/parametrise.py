@@ -16,7 +16,7 @@ from itertools import combinations, zip_longest
 import libcst as cst
 
 from outpace.agent.proposers.operators.scope import Numbers, all_names, fresh, module_alias, numbers_at
-from outpace.agent.proposers.operators.source import Edit, Source, walk
+from outpace.agent.proposers.operators.source import Source, walk
 from outpace.errors import ProposalError
 
 CANONICAL = ("x * x", "y * x", "y * x * x", "y * y * x", "root", "sharp")
@@ -179,11 +179,11 @@ def _write(
     weights = [f"{rng.uniform(-WEIGHT, WEIGHT):.6f}" for _ in spelled]
     indent = source.indent(site.statement)
     text = _expression(source.code(site.node), local["unit"], list(zip(weights, spelled, strict=True)), indent)
-    edits = [source.replace(site.node, text), source.before(site.statement, lines)]
+    edits = [source.before(site.statement, lines), source.replace(site.node, text)]
     if library.imports:
         edits.append(source.top(library.imports))
     thought = f"{source.code(site.node)} plus a weighted sum of {', '.join(terms)} with x from {first}, y from {second}"
-    return Parametrised(source.apply(_merged(edits), entry), tuple(weights), thought)
+    return Parametrised(source.apply(edits, entry), tuple(weights), thought)
 
 
 def _features(
@@ -267,11 +267,3 @@ def _expression(own: str, unit: str, terms: list[tuple[str, str]], indent: str) 
         lines.append(f"{inner}{sign}{weight.lstrip('-')}{joined}")
     body = "\n".join(lines)
     return f"(\n{outer}{own}\n{outer}+ {unit}\n{outer}* (\n{body}\n{outer})\n{indent})"
-
-
-def _merged(edits: list[Edit]) -> list[Edit]:
-    """Join insertions at the same place, in the order given."""
-    joined: dict[tuple[int, int], str] = {}
-    for edit in reversed(edits):
-        joined[edit.start, edit.end] = joined.get((edit.start, edit.end), "") + edit.text
-    return [Edit(start, end, text) for (start, end), text in joined.items()]

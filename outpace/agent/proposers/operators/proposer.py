@@ -208,7 +208,12 @@ class OperatorsProposer:
         self, candidate: Candidate, operator: str, parent: str, thought: str, detail: dict[str, object]
     ) -> Proposal:
         return Proposal(
-            candidate=candidate, proposer=self.name, operator=operator, parents=(parent,), thought=thought, detail=detail
+            candidate=candidate,
+            proposer=self.name,
+            operator=operator,
+            parents=(parent,),
+            thought=thought,
+            detail=detail,
         )
 
 

@@ -65,7 +65,12 @@ def names_at(source: Source, node: cst.CSTNode) -> set[str]:
 
 def all_names(source: Source) -> set[str]:
     """Return every name that the program mentions, so that a new one can be chosen apart from them."""
-    return {node.value for node in walk(source.module) if isinstance(node, cst.Name)}
+    names = [node for node in walk(source.module) if isinstance(node, cst.Name)]
+    return {node.value for node in names if not _is_attribute(source.parent(node), node)}
+
+
+def _is_attribute(parent: cst.CSTNode | None, node: cst.Name) -> bool:
+    return isinstance(parent, cst.Attribute) and parent.attr is node
 
 
 def fresh(stem: str, taken: set[str]) -> str:

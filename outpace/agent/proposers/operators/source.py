@@ -99,16 +99,17 @@ class Source:
     def top(self, lines: Sequence[str]) -> Edit:
         """Return the edit that puts whole ``lines`` at the head of the first block."""
         start = self.regions[0][0]
-        return Edit(start, start, "".join(f"{line}\n" for line in lines))
+        gap = "\n\n" if re.match(rb"(def|class|async|@)\b|@", self.data[start:]) else ""
+        return Edit(start, start, "".join(f"{line}\n" for line in lines) + gap)
 
     def apply(self, edits: Iterable[Edit], entry: str) -> str:
-        """Return the program with all ``edits`` made.
+        """Return the program with all ``edits`` made; insertions at the same place keep their order.
 
         Raises:
             ProposalError: an edit outside the blocks, text that does not compile, or a changed signature of ``entry``.
         """
         data = self.data
-        for edit in sorted(edits, key=lambda edit: (edit.start, edit.end), reverse=True):
+        for edit in reversed(sorted(edits, key=lambda edit: (edit.start, edit.end))):
             if not any(first <= edit.start and edit.end <= last for first, last in self.regions):
                 raise ProposalError("The edit reaches outside the evolve block.")
             data = data[: edit.start] + edit.text.encode() + data[edit.end :]

@@ -25,7 +25,9 @@ WIDE = 30
 SPREAD = 2.0
 """Standard deviation of the first generation in a fresh weight, in units of its feature."""
 SHRINK = 0.25
-"""Step size after the first generation, as a part of the spread at which its best was found."""
+"""Step size after the first generation in a fresh weight, as a part of ``SPREAD``."""
+NEAR = (0.01, 0.6)
+"""Standard deviations of the first generation in existing numbers, drawn in between for each sample."""
 RELATIVE, FLOOR = 0.5, 0.1
 """Unit of an existing number: this part of its size, which is taken as ``FLOOR`` at least."""
 SEPARABLE = 40
@@ -68,9 +70,9 @@ class Session:
         self.best_values = tuple(self.centre)
         rng = np.random.default_rng(self.seed)
         for _ in range(min(WIDE, 10 * len(self.centre))):
-            scale = math.exp(rng.uniform(math.log(0.1), 0.0))
+            scale = math.exp(rng.uniform(*np.log(NEAR)))
             spread = np.where(self.fresh, SPREAD, scale)
-            self._scales.append(float(SPREAD if self.fresh.any() else scale))
+            self._scales.append(SHRINK * SPREAD if self.fresh.any() else scale)
             self.samples.append(self._sample(rng.normal(size=len(self.centre)) * spread))
 
     def values(self, point: Array) -> tuple[float, ...]:
@@ -116,7 +118,7 @@ class Session:
         rank = ranks[best]
         better = rank is not None and rank >= self.best
         mean = self.samples[best].point if better else np.zeros(len(self.centre))
-        sigma = SHRINK * (self._scales[best] if better else 1.0)
+        sigma = self._scales[best] if rank is not None else NEAR[0]
         kind = SepCMA if len(mean) > SEPARABLE else CMA
         return kind(mean=mean.copy(), sigma=sigma, seed=self.seed % 2**32)
 
