@@ -79,7 +79,7 @@ async def session(
     return replies, usage
 
 
-def last_reply(sandbox: Sandbox, program: str, problem: Mapping[str, Any] | None = None, **more: Any) -> Reply:
+def last_reply(sandbox: Sandbox, program: str, *, problem: Mapping[str, Any] | None = None, **more: Any) -> Reply:
     """Return the reply to one problem, or to ``load`` if that failed."""
     replies, _ = run(session(sandbox, program, [problem or {}], **more))
     return replies[-1]
@@ -129,7 +129,9 @@ class SandboxContract:
     def test_inputs_may_be_changed_in_place(self, sandbox: Sandbox) -> None:
         numbers = np.array([3, 1, 2])
         reply = last_reply(
-            sandbox, "def entry(x):\n    x.sort()\n    x.resize(2, refcheck=False)\n    return x\n", {"x": numbers}
+            sandbox,
+            "def entry(x):\n    x.sort()\n    x.resize(2, refcheck=False)\n    return x\n",
+            problem={"x": numbers},
         )
         assert same(reply.output, np.array([1, 2])) and numbers[0] == 3
 

@@ -110,5 +110,7 @@ def _threads_only(numbers: dict[str, int]) -> list[bytes]:
     ]  # fmt: skip
 
 
-def _step(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
+def _step(code: int, operand: int, *jumps: int) -> bytes:
+    """Return one instruction; ``jumps``: how many to skip if its condition holds, and if it does not."""
+    if_true, if_false = jumps or (0, 0)
     return struct.pack("HBBI", code, if_true, if_false, operand)

@@ -47,7 +47,7 @@ class WorkerProcess:
             self.process = _spawn(launch, self.channel)
         except OSError as error:
             self.channel.close()
-            self._remove_scratch()
+            _remove(self.launch.scratch)
             raise SandboxUnavailable(f"Cannot start a worker with {launch.argv[0]}: {error.strerror}.") from error
         finally:
             self.channel.close_theirs()
@@ -119,7 +119,7 @@ class WorkerProcess:
                 for pidfd in self.pidfds:
                     os.close(pidfd)
                 self.pidfds = []
-            self._remove_scratch()
+            _remove(self.launch.scratch)
             ended_by = self.ended.ended_by if self.ended else None
             wall_s = time.monotonic() - self.started
             self.usage = Usage(wall_s=wall_s, cpu_s=self.cpu_ns / 1e9, ended_by=ended_by, stderr=self.stderr())
@@ -129,17 +129,6 @@ class WorkerProcess:
     def stderr(self) -> str:
         """Return the tail of what was printed."""
         return self.channel.tail.decode(errors="replace")
-
-    def _remove_scratch(self) -> None:
-        scratch = self.launch.scratch
-        if scratch is None:
-            return
-        scratch.chmod(0o700)
-        for folder, names, _ in os.walk(scratch):  # a candidate may have closed its own folders
-            for path in (Path(folder, name) for name in names):
-                if not path.is_symlink():
-                    path.chmod(0o700)
-        shutil.rmtree(scratch)
 
     def _request(self, kind: str, body: Any) -> list[bytes | memoryview]:
         self.number += 1
@@ -241,3 +230,15 @@ def _spawn(launch: Launch, channel: Channel) -> "subprocess.Popen[bytes]":
         pass_fds=(line, *launch.fds),
         start_new_session=True,  # Ctrl-C on the terminal is for us alone
     )
+
+
+def _remove(scratch: Path | None) -> None:
+    """Remove a worker's folder on the host, even if the candidate has closed folders of its own in it."""
+    if scratch is None:
+        return
+    scratch.chmod(0o700)
+    for folder, names, _ in os.walk(scratch):
+        for path in (Path(folder, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(scratch)

@@ -1,7 +1,7 @@
 """Mutate: one expression of the block is changed, as in genetic programming (Koza, Genetic Programming, 1992).
 
-A mutation replaces, wraps, extends or cuts one expression, using the names in scope; whether that is any good is for the
-evaluator to say.
+A mutation replaces, wraps, extends or cuts one expression, using the names in scope; whether that is any good is for
+the evaluator to say.
 """
 
 import random

@@ -1,7 +1,7 @@
 """The numbers of a program: which literals may be tuned, and how a program is written with other ones.
 
-A *template* is a program with its tunable numbers taken out; all programs that differ in those numbers only share it. It
-is made from the syntax tree once; writing a sample is joining strings, so that a sample costs microseconds.
+A *template* is a program with its tunable numbers taken out; all programs that differ in those numbers only share it.
+It is made from the syntax tree once; writing a sample is joining strings, so that a sample costs microseconds.
 """
 
 import ast
@@ -112,7 +112,10 @@ def _float(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a node stands: ``role`` decides what is tuned there, ``sum`` whether it begins a term of a sum."""
+    """Where a node stands: ``role`` decides what is tuned there, ``sum`` whether it begins a term of a sum.
+
+    Roles: ``statement`` (nothing), ``argument`` (floats), ``arithmetic`` (whole numbers too), ``data`` (0 and 1 too).
+    """
 
     role: str = "statement"
     sum: bool = False
@@ -125,25 +128,21 @@ def _slots(tree: ast.AST, starts: list[int]) -> Iterator[tuple[Slot, _Place]]:
     while stack:
         node, place = stack.pop()
         constant = _constant(node)
-        if constant is not None:
-            if _tunable(constant, place):
-                start, end = (
-                    starts[node.lineno - 1] + node.col_offset,
-                    starts[node.end_lineno - 1] + node.end_col_offset,
-                )  # type: ignore[attr-defined]
-                whole = isinstance(constant, int)
-                yield Slot(start, end, float(constant), whole, bound=place.bound), place
-            continue
-        stack.extend(_children(node, place))
+        if constant is None:
+            stack.extend(_children(node, place))
+        elif isinstance(node, ast.expr) and _tunable(constant, place):
+            end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or node.col_offset)
+            start = starts[node.lineno - 1] + node.col_offset
+            yield Slot(start, end, float(constant), isinstance(constant, int), bound=place.bound), place
 
 
 def _constant(node: ast.AST) -> int | float | None:
     """Return the value of a numeric literal, a minus sign before it included."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         value = _constant(node.operand)
-        return None if value is None or isinstance(node.operand, ast.UnaryOp) else -value
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return node.value  # type: ignore[return-value]
+        return None if value is None else -value
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        return node.value
     return None
 
 
@@ -164,25 +163,25 @@ def _children(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
     elif isinstance(node, ast.Subscript):
         yield node.value, place  # not the index
     elif isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        yield node.func, _Place("argument")
-        if name not in SIZES:  # not keywords either: axes, data types, orders
-            yield from ((argument, _Place("argument")) for argument in node.args)
+        yield from _called(node)
     elif isinstance(node, ast.Tuple | ast.List):
         yield from ((element, _Place("data")) for element in node.elts)
     elif isinstance(node, ast.Dict):
         yield from ((value, _Place("data")) for value in node.values)
-    elif isinstance(node, ast.AnnAssign):
-        if node.value is not None:
-            yield node.value, _Place("data" if _constant(node.value) is not None else "argument")
-    elif isinstance(node, ast.Assign | ast.AugAssign | ast.Return):
+    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return):
         if node.value is not None:
             yield node.value, _Place("argument" if _constant(node.value) is not None else "arithmetic")
-    elif isinstance(node, ast.JoinedStr):
-        return
-    else:
+    elif not isinstance(node, ast.JoinedStr):
         inner = _Place("arithmetic") if isinstance(node, ast.Compare | ast.IfExp | ast.UnaryOp) else _Place(place.role)
         yield from ((child, inner) for child in ast.iter_child_nodes(node))
+
+
+def _called(node: ast.Call) -> Iterator[tuple[ast.AST, _Place]]:
+    """Yield function and arguments of a call; keywords are left out (axes, data types, orders)."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    yield node.func, _Place("argument")
+    if name not in SIZES:
+        yield from ((argument, _Place("argument")) for argument in node.args)
 
 
 def _operands(node: ast.BinOp, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:

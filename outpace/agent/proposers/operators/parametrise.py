@@ -1,14 +1,17 @@
 """Parametrise: an expression becomes itself plus a weighted sum of basis functions of the names in scope.
 
 The basis is that of a low-order expansion with the two shapes that polynomials are bad at: for two features x and y,
-brought to the unit interval by the largest magnitude in the call, the products x x, x y, x x y, x y y, the root of x and
-the reciprocal of 1 + the feature's plain size (sharp near zero). Further variants draw from a wider menu (exponentials,
-logarithms, ratios, indicators). What to add is the search's business: the weights start near zero, and ``tune`` finds
-them. The idea of searching a heuristic as a weighted sum of simple features is that of linear value functions in
-approximate dynamic programming (Bertsekas, Tsitsiklis, Neuro-Dynamic Programming, 1996).
+brought to the unit interval by the largest magnitude in the call, the products x x, x y, x x y, x y y, the root of x
+and the reciprocal of 1 + the feature's plain size (sharp near zero). Further variants draw from a wider menu
+(exponentials, logarithms, ratios, indicators). The weights start near zero, so that the parent's behaviour is nearly
+kept; ``tune`` finds what they should be.
+
+Searching a heuristic as a weighted sum of simple features is the idea of linear value functions in approximate dynamic
+programming (Bertsekas, Tsitsiklis, Neuro-Dynamic Programming, 1996).
 """
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, zip_longest
@@ -34,6 +37,7 @@ MENU = (
     "(a == b)",
     "(a > b)",
 )
+_LETTER = re.compile(r"(?<![\w.])[abxy]\b")
 WEIGHT = 0.001
 """Largest first weight, in units of the features: the parent's behaviour is nearly kept."""
 
@@ -191,8 +195,8 @@ def _features(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the statements that define the features, and what the letters of the menu stand for."""
     first, second = pair
-    lines, local = [], {"b": second}
-    local["a"] = first
+    lines: list[str] = []
+    local = {"a": first, "b": second}
     if not first.isidentifier():
         local["a"] = fresh("feature", taken)
         lines.append(f"{local['a']} = {first}")
@@ -226,23 +230,8 @@ def _largest(sizes: list[str]) -> str:
 
 
 def _spell(term: str, library: _Library, local: dict[str, str]) -> str:
-    spelled = term.format(**library.words)
-    tree = cst.parse_expression(spelled)
-    names = {letter: name for letter, name in local.items() if letter != "unit"}
-    return cst.Module([]).code_for_node(tree.visit(_Rename(names)))
-
-
-class _Rename(cst.CSTTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        super().__init__()
-        self.names = names
-
-    def visit_Attribute(self, node: cst.Attribute) -> bool:
-        return False
-
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        new = self.names.get(original_node.value)
-        return cst.parse_expression(new) if new else updated_node
+    """Return a term of the menu with the program's own names in it."""
+    return _LETTER.sub(lambda found: local[found.group()], term.format(**library.words))
 
 
 def _share(stem: str, formula: str, spelled: list[str], lines: list[str], taken: set[str]) -> list[str]:

@@ -39,7 +39,7 @@ def numbers_at(source: Source, node: cst.CSTNode) -> Numbers:
     function = function_of(source, node)
     if function is None:
         return Numbers((), frozenset())
-    kinds = {name: kind for name, kind in _annotated(function)}
+    kinds = dict(_annotated(function))
     used = set(_in_arithmetic(function.body))
     begin = source.span(node)[0]
     found = [name for name in kinds if kinds[name] in ("scalar", "array") or (kinds[name] == "" and name in used)]

@@ -6,11 +6,12 @@ the author wrote it, and nothing outside the evolve block can change.
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import libcst as cst
-from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, ParentNodeProvider
+from libcst.metadata import ByteSpanPositionProvider, CodeSpan, MetadataWrapper, ParentNodeProvider
 
 from outpace.errors import MarkerError, ProposalError
 from outpace.tasks.candidate import blocks
@@ -44,8 +45,8 @@ class Source:
             raise ProposalError(f"The program does not parse: {str(error).splitlines()[0]}") from error
         self.module = wrapper.module
         found = wrapper.resolve_many([ByteSpanPositionProvider, ParentNodeProvider])
-        self._spans = found[ByteSpanPositionProvider]
-        self._parents = found[ParentNodeProvider]
+        self._spans = cast("Mapping[cst.CSTNode, CodeSpan]", found[ByteSpanPositionProvider])
+        self._parents = cast("Mapping[cst.CSTNode, cst.CSTNode]", found[ParentNodeProvider])
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         """Return first byte and end of ``node``, without parentheses or whitespace around it."""
@@ -109,7 +110,8 @@ class Source:
             ProposalError: an edit outside the blocks, text that does not compile, or a changed signature of ``entry``.
         """
         data = self.data
-        for edit in reversed(sorted(edits, key=lambda edit: (edit.start, edit.end))):
+        ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+        for edit in ordered[::-1]:
             if not any(first <= edit.start and edit.end <= last for first, last in self.regions):
                 raise ProposalError("The edit reaches outside the evolve block.")
             data = data[: edit.start] + edit.text.encode() + data[edit.end :]
@@ -137,8 +139,8 @@ def accept(old: str, new: str, entry: str) -> None:
     if _outside(old) != _outside(new):
         raise ProposalError("The edit changes the program outside its evolve block.")
     try:
-        tree = compile(new, "program.py", "exec", flags=ast.PyCF_ONLY_AST)
-        compile(tree, "program.py", "exec")
+        tree = ast.parse(new)
+        compile(tree, "program.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise ProposalError(f"The edit gives a program that does not compile: {error}") from error
     if signature(old, entry) != _signature(tree, entry):

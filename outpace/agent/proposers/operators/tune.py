@@ -1,7 +1,7 @@
 """Tune: CMA-ES over the numbers of a program, each sample an evaluated candidate.
 
-A session belongs to a template, so all programs that differ in their numbers only share it. It begins with a wide sample
-around the numbers it was opened with and goes on with CMA-ES (Hansen, The CMA evolution strategy: a tutorial,
+A session belongs to a template, so all programs that differ in their numbers only share it. It begins with a wide
+sample around the numbers it was opened with and goes on with CMA-ES (Hansen, The CMA evolution strategy: a tutorial,
 arXiv:1604.00772) from the best of those; with many numbers, with its diagonal form (Ros, Hansen, PPSN 2008). A restart
 is a session of its own, with another seed.
 
@@ -11,6 +11,7 @@ A session is deterministic: its samples follow from its seed and from the values
 import hashlib
 import math
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 from cmaes import CMA, SepCMA
@@ -20,9 +21,9 @@ from outpace.agent.proposers.operators.numbers import Template
 
 Array = NDArray[np.float64]
 
-WIDE = 30
+WIDE = 45
 """Samples of the first, wide generation (fewer where there are one or two numbers)."""
-SPREAD = 2.0
+SPREAD = 4.0
 """Standard deviation of the first generation in a fresh weight, in units of its feature."""
 SHRINK = 0.25
 """Step size after the first generation in a fresh weight, as a part of ``SPREAD``."""
@@ -30,10 +31,12 @@ NEAR = (0.01, 0.6)
 """Standard deviations of the first generation in existing numbers, drawn in between for each sample."""
 RELATIVE, FLOOR = 0.5, 0.1
 """Unit of an existing number: this part of its size, which is taken as ``FLOOR`` at least."""
+WHOLE = 3.0
+"""Least unit of a whole number: smaller steps would be rounded away."""
 SEPARABLE = 40
 """Above this many numbers only the variances are learnt: the full matrix would take too many evaluations."""
 STALL = 9
-"""Generations without progress after which a session is over."""
+"""Generations over which a session must get better, or it is over."""
 
 
 @dataclass(slots=True)
@@ -61,9 +64,11 @@ class Session:
     samples: list[Sample] = field(default_factory=list)
     best: float = -math.inf
     best_values: tuple[float, ...] = ()
-    progress: list[float] = field(default_factory=list)
+    tops: list[float] = field(default_factory=list)
+    middles: list[float] = field(default_factory=list)
     _cma: CMA | SepCMA | None = None
     _scales: list[float] = field(default_factory=list)
+    _ranks: dict[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Draw the wide generation."""
@@ -72,8 +77,10 @@ class Session:
         for _ in range(min(WIDE, 10 * len(self.centre))):
             scale = math.exp(rng.uniform(*np.log(NEAR)))
             spread = np.where(self.fresh, SPREAD, scale)
-            self._scales.append(SHRINK * SPREAD if self.fresh.any() else scale)
-            self.samples.append(self._sample(rng.normal(size=len(self.centre)) * spread))
+            sample = self._sample(rng.normal(size=len(self.centre)) * spread)
+            if sample.text not in (one.text for one in self.samples):  # whole numbers are soon exhausted
+                self._scales.append(SHRINK * SPREAD if self.fresh.any() else scale)
+                self.samples.append(sample)
 
     def values(self, point: Array) -> tuple[float, ...]:
         """Return the numbers at ``point``."""
@@ -86,25 +93,34 @@ class Session:
         sample = self.samples[index]
         if sample.told:
             return
-        sample.told, sample.rank = True, rank
+        self._ranks[sample.text] = rank
+        for twin in self.samples:
+            if twin.text == sample.text:
+                twin.told, twin.rank = True, rank
         if rank is not None and rank > self.best:
             self.best, self.best_values = rank, self.values(sample.point)
-        if all(sample.told for sample in self.samples):
+        while not self.over and all(sample.told for sample in self.samples):
             self._advance()
 
     @property
     def over(self) -> bool:
-        """Whether going on is not worth while: converged, or no progress for ``STALL`` generations."""
+        """Whether going on is not worth while: converged, or neither best nor median got better for a while."""
         if self._cma is not None and self._cma.should_stop():
             return True
-        return len(self.progress) > 2 * STALL and max(self.progress[-STALL:]) <= max(self.progress[:-STALL])
+        if len(self.tops) <= 2 * STALL or max(self.tops[-STALL:]) > max(self.tops[:-STALL]):
+            return False
+        return median(self.middles[-STALL:]) <= median(self.middles[-2 * STALL : -STALL])
 
     def _sample(self, point: Array) -> Sample:
-        return Sample(point, self.template.write(self.values(point)))
+        """Return the sample at ``point``; one that has been evaluated before is told already."""
+        text = self.template.write(self.values(point))
+        return Sample(point, text, text in self._ranks, self._ranks.get(text))
 
     def _advance(self) -> None:
         ranks = [sample.rank for sample in self.samples]
-        self.progress.append(max((rank for rank in ranks if rank is not None), default=-math.inf))
+        values = [-math.inf if rank is None else rank for rank in ranks]
+        self.tops.append(max(values))
+        self.middles.append(median(values))
         if self._cma is None:
             self._cma = self._begin(ranks)
         else:
@@ -144,7 +160,7 @@ def open_session(opening: Opening, *, name: str, seed: int) -> Session:
     new = np.isin(np.arange(len(centre)), list(opening.fresh))
     unit[new] = 1.0
     whole = np.array([slot.whole for slot in template.slots])
-    unit[whole] = np.maximum(unit[whole], 1.0)
+    unit[whole] = np.maximum(unit[whole], WHOLE)
     digest = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:6], "big")
     return Session(name, template, centre, unit, opening.origin, new, digest, best=opening.rank)
 

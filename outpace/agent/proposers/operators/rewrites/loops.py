@@ -49,10 +49,10 @@ def _candidates(source: Source, node: cst.CSTNode) -> Iterator[cst.BaseExpressio
 
 def _candidates_of(source: Source, node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
     worth = isinstance(node, cst.BinaryOperation | cst.Call | cst.Subscript)
-    if worth and isinstance(node, cst.BaseExpression) and _pure(source, node) and names_in(node):
-        if _outermost(source, node) is not None:
-            yield node
-            return
+    worth = worth and _pure(source, node) and bool(names_in(node))
+    if worth and isinstance(node, cst.BaseExpression) and _outermost(source, node) is not None:
+        yield node
+        return
     if not isinstance(node, _SOMETIMES):
         yield from _candidates(source, node)
 
@@ -120,16 +120,17 @@ def reuse(source: Source, entry: str) -> Sequence[Edit]:
 
 def _swapped(source: Source, loop: cst.For) -> list[Edit]:
     body = [one for one in loop.body.body if isinstance(one, cst.SimpleStatementLine) and len(one.body) == 1]
-    made = {_name(one): one for one in body if _name(one) and _is_filled(one.body[0])}
+    changed = _changed(source, loop)
+    made = {_name(one): one for one in body if _is_filled(one.body[0], changed)}
     for one in body:
         old, new = _name(one), _value_name(one)
-        if not old or new not in made or made[new] is one or names_in(made[new].body[0].value) & _changed(source, loop):  # type: ignore[union-attr]
+        if not old or new not in made or made[new] is one:
             continue
-        made_at = made[new]
-        start, end = source.line_start(made_at), source.data.index(b"\n", source.span(made_at)[1]) + 1
+        line = made[new]
+        end = source.data.index(b"\n", source.span(line)[1]) + 1
         return [
-            Edit(start, end, ""),
-            source.before(loop, [source.code(made_at.body[0])]),
+            Edit(source.line_start(line), end, ""),
+            source.before(loop, [source.code(line.body[0])]),
             source.replace(one.body[0], f"{old}, {new} = {new}, {old}"),
         ]
     return []
@@ -147,15 +148,16 @@ def _value_name(line: cst.SimpleStatementLine) -> str:
     return small.value.value if isinstance(small, cst.Assign) and isinstance(small.value, cst.Name) else ""
 
 
-def _is_filled(small: cst.BaseSmallStatement) -> bool:
-    """Return whether a statement makes a list of one repeated number, or an array by ``full``, ``zeros`` or ``empty``."""
-    if not isinstance(small, cst.Assign):
+def _is_filled(small: cst.BaseSmallStatement, changed: set[str]) -> bool:
+    """Return whether a statement makes a list of one repeated number, or an array of one, the same in each round."""
+    if not isinstance(small, cst.Assign) or names_in(small.value) & changed:
         return False
     value = small.value
     if isinstance(value, cst.BinaryOperation):
         return isinstance(value.operator, cst.Multiply) and isinstance(value.left, cst.List)
-    made = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
-    return made and value.func.attr.value in ("full", "zeros", "empty")  # type: ignore[union-attr]
+    if isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
+        return value.func.attr.value in ("full", "zeros", "empty")
+    return False
 
 
 def comprehensions(source: Source, entry: str) -> Sequence[Edit]:
