@@ -1,8 +1,10 @@
 """kill -9 at random moments, then resume: nothing finished is lost, nothing stored is asked for again."""
 
+import itertools
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -19,7 +21,7 @@ TASK_TOML = """\
 name = "distance"
 title = "Come close to a line"
 entry = "solve"
-evaluations = 60
+evaluations = 300
 statement = "Come close to the line 3 x - 2."
 
 [goal]
@@ -72,6 +74,7 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     chance = random.Random(20)
     command = outpace(home, "run", str(folder), "--seed", "3", "--workers", "2")
     before: set[tuple[Any, ...]] = set()
+    in_the_middle = 0
     for _ in range(KILLS):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         time.sleep(1.2 + chance.random() * 2.0)
@@ -86,7 +89,9 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
         assert rows(home, "pragma integrity_check") == [("ok",)]
         now = set(rows(home, "select brief, candidate, evaluation from results"))
         assert before <= now, "a finished evaluation was lost"
+        in_the_middle += before < now and still_running
         before = now
+    assert in_the_middle >= 6, "too few of the kills met a run at work to say anything"
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert rows(home, "select count(*) from runs") == [(1,)]
@@ -94,7 +99,53 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     evaluated = [
         r[0] for r in rows(home, "select candidate from results where candidate is not null and not seen_before")
     ]
-    assert len(evaluated) == len(set(evaluated)) == 60, "every candidate is judged once"
+    assert len(evaluated) == len(set(evaluated)) == 300, "every candidate is judged once"
     listing = subprocess.run(outpace(home, "runs", "--json"), capture_output=True, text=True, check=True)
     (run,) = json.loads(listing.stdout)
     assert run["status"] == "finished"
+
+
+def answered(home: Path) -> set[tuple[int, int]]:
+    """Return seed and turn of every request whose answer is stored."""
+    seeds = {number: json.loads(data)["seed"] for number, data in rows(home, "select number, data from briefs")}
+    keys = [row[0].split("/") for row in rows(home, "select key from completions")]
+    return {(seeds[int(brief)], int(turn)) for brief, turn in keys}
+
+
+def test_kills_ask_for_no_stored_answer_again(model_server: Any, tmp_path: Path) -> None:
+    radii = itertools.count(1)
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        line = re.findall(r"^RINGS = .*$", "\n".join(m["content"] for m in messages), re.MULTILINE)[0]
+        ring = 0.4 + 0.0005 * next(radii)
+        wanted = line if next(radii) % 3 else "RINGS = no such line"
+        better = f"RINGS = [(0.04, 0.0, 0.0), (0.32, 0.2, 0.05), (0.64, {ring:.4f}, 0.02)]"
+        return f"<<<<<<< SEARCH\n{wanted}\n=======\n{better}\n>>>>>>> REPLACE\n"
+
+    model_server.answers, model_server.delay_s = answer, 0.05
+    home, chance = tmp_path / "home", random.Random(5)
+    environment = {**os.environ, "OPENAI_API_KEY": "sk-test"}
+    endpoint = ["--model", "openai:scripted", "--base-url", model_server.base_url]
+    command = outpace(home, "run", "circle_packing", *endpoint, "--evaluations", "40", "--workers", "1")
+    kept: set[tuple[int, int]] = set()
+    for _ in range(4):
+        before = len(model_server.requests)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        model_server.arrived.clear()
+        if model_server.arrived.wait(30):
+            time.sleep(chance.random())
+        process.kill()
+        process.wait()
+        again = {turn_of(seen) for seen in model_server.requests[before:]} & kept
+        assert not again, "an answer that was stored has been asked for again"
+        kept = answered(home)
+        command = outpace(home, "resume", "last")
+    before = len(model_server.requests)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert finished.returncode == 0, finished.stderr
+    assert not {turn_of(seen) for seen in model_server.requests[before:]} & kept
+    assert len(kept) > 5
+
+
+def turn_of(seen: Any) -> tuple[int, int]:
+    return seen.body["seed"], sum(message["role"] == "assistant" for message in seen.body["messages"])

@@ -1,6 +1,5 @@
 """Whatever an operator makes of a program: it compiles, the outside stays byte for byte, the signature stays."""
 
-import ast
 import math
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from outpace.agent.proposers.operators.rewrites import rewrites
 from outpace.agent.proposers.operators.source import Source, block_spans, signature
 from outpace.errors import ProposalError
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.sampled_from(["item", "room", "k", "total"])
 NUMBERS = st.one_of(
     st.floats(-1e4, 1e4).map(lambda value: f"{value:.4g}" if "e" in f"{value:.4g}" else f"{value:.3f}"),
@@ -129,7 +128,7 @@ def test_numbers(text: str, data: st.DataObject) -> None:
 @SETTINGS
 @given(programs(), st.data())
 def test_numbers_mean_what_they_say(text: str, data: st.DataObject) -> None:
-    """The written program computes what the tree with the numbers put in computes: signs and precedence hold."""
+    """What is read back from the written program are the numbers that were put in, signs included."""
     found = template(text)
     assume(found is not None)
     assert found is not None
@@ -139,8 +138,5 @@ def test_numbers_mean_what_they_say(text: str, data: st.DataObject) -> None:
     assume(new is not None and len(new.values) == len(kept))
     assert new is not None
     expected = [value * sign for value, sign in zip(kept, signs, strict=True)]
-    assert [round(value) if slot.whole else value for slot, value in zip(new.slots, new.values, strict=True)] == [
-        round(value) if slot.whole else pytest.approx(value, rel=1e-5) for slot, value in zip(new.slots, expected, strict=True)
-    ]
+    assert new.values == pytest.approx(expected, rel=1e-5)
     assert new.key == found.key
-    assert len(list(ast.walk(ast.parse(text)))) > 0

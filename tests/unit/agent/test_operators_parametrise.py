@@ -90,7 +90,9 @@ def rule(a: float):
 # EVOLVE-BLOCK-END
 """
     for variant in range(30):
-        assert run(parametrise(Source(text), "rule", variant=variant, seed=1).text, "rule")(2.0) == pytest.approx(3, abs=0.1)
+        assert run(parametrise(Source(text), "rule", variant=variant, seed=1).text, "rule")(2.0) == pytest.approx(
+            3, abs=0.1
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The policy: which operator serves a brief, that nothing is proposed twice, and that a resumed run goes on the same."""
+"""The policy: which operator serves a brief, that nothing is proposed twice, that a resumed run goes on alike."""
 
 import asyncio
 import re
@@ -181,9 +181,10 @@ def speedups(task: Task, n: int) -> Sequence[Proposal]:
     parent = Member(task.start, Evaluation(status="ok", score=1.0))
     found = []
     for number in range(1, n + 1):
-        proposal = asyncio.run(proposer.propose(task, Brief(number=number, parents=(parent,), seed=number)))
+        brief = Brief(number=number, parents=(parent,), seed=number)
+        proposal = asyncio.run(proposer.propose(task, brief))
         evaluation = Evaluation(status="ok", score=1.0 + number)
-        proposer.tell([Result(brief=Brief(number=number, parents=(parent,), seed=0), proposal=proposal, evaluation=evaluation)])
+        proposer.tell([Result(brief=brief, proposal=proposal, evaluation=evaluation)])
         parent = Member(proposal.candidate, evaluation)
         found.append(proposal)
     return found

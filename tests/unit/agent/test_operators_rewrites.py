@@ -33,8 +33,22 @@ def applied(text: str, **options: Any) -> set[str]:
     return {done.name for done in rewrites(Source(text), "f", **options)}
 
 
-APPEND = block("def f(xs):", "    out = []", "    for x in xs:", "        if x > 1:", "            out.append(x * 2)", "    return out")
-FILL = block("def f(n):", "    out = []", "    for i in range(n + 1):", "        y = i * i", "        out.append(y)", "    return out")
+APPEND = block(
+    "def f(xs):",
+    "    out = []",
+    "    for x in xs:",
+    "        if x > 1:",
+    "            out.append(x * 2)",
+    "    return out",
+)
+FILL = block(
+    "def f(n):",
+    "    out = []",
+    "    for i in range(n + 1):",
+    "        y = i * i",
+    "        out.append(y)",
+    "    return out",
+)
 LEAST = block("def f(a, b, c):", "    return min(a, b, c) - max(a, b) + min(c, 2)")
 LOOP = block(
     "def f(xs, k):",
@@ -45,7 +59,14 @@ LOOP = block(
     "    return total",
 )
 POWERS = block("import math", "def f(x):", "    return x**2 + x**3 - (x + 1)**2 + (x * x)**0.5")
-LOCAL = block("import math", "def f(xs):", "    total = 0.0", "    for x in xs:", "        total += math.sqrt(x)", "    return total")
+LOCAL = block(
+    "import math",
+    "def f(xs):",
+    "    total = 0.0",
+    "    for x in xs:",
+    "        total += math.sqrt(x)",
+    "    return total",
+)
 RECURSE = block("def fib(n):", "    return n if n < 2 else fib(n - 1) + fib(n - 2)", "def f(n):", "    return fib(n)")
 TABLE = block(
     "def f(n, m):",

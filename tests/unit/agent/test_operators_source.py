@@ -32,7 +32,8 @@ def test_only_the_named_bytes_change() -> None:
 
 def test_insertions_at_one_place_keep_their_order() -> None:
     source = Source(PROGRAM)
-    text = source.apply([source.top(["A = 1"]), Edit(*[source.regions[0][0]] * 2, "B = 2\n")], "area")
+    start = source.regions[0][0]
+    text = source.apply([source.top(["A = 1"]), Edit(start, start, "B = 2\n")], "area")
     assert text.index("A = 1") < text.index("B = 2") < text.index("def area")
 
 

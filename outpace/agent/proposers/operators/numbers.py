@@ -8,7 +8,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outpace.agent.proposers.operators.source import block_spans
 
@@ -137,10 +137,11 @@ def _slots(tree: ast.AST, starts: list[int]) -> Iterator[tuple[Slot, _Place]]:
 
 
 def _constant(node: ast.AST) -> int | float | None:
-    """Return the value of a numeric literal, a minus sign before it included."""
+    """Return the value of a numeric literal, a minus sign right before it included."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         value = _constant(node.operand)
-        return None if value is None else -value
+        tight = (node.operand.lineno, node.operand.col_offset) == (node.lineno, node.col_offset + 1)
+        return -value if tight and value is not None else None
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         return node.value
     return None
@@ -200,8 +201,10 @@ def _operands(node: ast.BinOp, place: _Place) -> Iterator[tuple[ast.AST, _Place]
 
 
 def _joined(slot: Slot, place: _Place, data: bytes) -> Slot:
-    """Take the sign before a term into its slot, so that a sum reads ``a - 0.5 * x`` and not ``a + -0.5 * x``."""
-    sign = _SIGN.search(data, max(0, slot.start - 200), slot.start) if place.sum and slot.value >= 0 else None
+    """Take into a slot what its sign decides: the parentheses of a base, the sign that joins a term to a sum."""
+    if slot.bound and data[slot.start - 1 : slot.start] == b"(" and data[slot.end : slot.end + 1] == b")":
+        return replace(slot, start=slot.start - 1, end=slot.end + 1)
+    sign = _SIGN.search(data, max(0, slot.start - 200), slot.start) if place.sum else None
     if sign is None:
         return slot
     value = -slot.value if sign.group(1) == b"-" else slot.value

@@ -249,7 +249,7 @@ def _share(stem: str, formula: str, spelled: list[str], lines: list[str], taken:
 def _expression(own: str, unit: str, terms: list[tuple[str, str]], indent: str) -> str:
     """Return the sum, one term a line."""
     inner, outer = indent + " " * 8, indent + " " * 4
-    lines = []
+    lines: list[str] = []
     for weight, term in terms:
         sign = ("- " if weight.startswith("-") else "+ ") if lines else ("-" if weight.startswith("-") else "")
         joined = term.removeprefix("1.0") if term.startswith("1.0 / ") else f" * {term}"

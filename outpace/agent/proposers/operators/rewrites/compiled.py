@@ -34,7 +34,12 @@ def callees(source: Source, entry: str) -> Sequence[Edit]:
 def kernel(source: Source, entry: str) -> Sequence[Edit]:
     """Move the entry's body to a compiled function; the entry converts bytes and lists to arrays and calls it."""
     function = next((one for one in _plain(source) if one.name.value == entry), None)
-    if function is None or function.decorators or not _movable(function.params) or any(map(compiled, source.functions())):
+    if (
+        function is None
+        or function.decorators
+        or not _movable(function.params)
+        or any(map(compiled, source.functions()))
+    ):
         return []
     taken = all_names(source)
     numpy, imports = _numpy(source)
