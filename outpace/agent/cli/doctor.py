@@ -157,4 +157,4 @@ def _home(home: Path) -> Check:
             count = len(store.runs())
     except OutpaceError as error:
         return Check("home", "bad", str(error))
-    return Check("home", "ok", f"{home} ({count} runs)")
+    return Check("home", "ok", f"{home} ({text.counted(count, 'run')})")

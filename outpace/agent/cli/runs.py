@@ -33,7 +33,7 @@ def runs_command(
             return
         rows = [_run_row(store, run) for run in found]
     _print_table(["run", "task", "status", "proposer", "strategy", "seed", "evaluations", "champion", "began"], rows)
-    typer.echo(f"{len(rows)} runs in {folder}")
+    typer.echo(f"{text.counted(len(rows), 'run')} in {folder}")
 
 
 def _run_record(store: Store, run: Run) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def leaderboard_command(
         "began",
     ]
     _print_table(head, [_entry_row(entry) for entry in entries])
-    typer.echo(f"{len(entries)} champions in {folder}")
+    typer.echo(f"{text.counted(len(entries), 'champion')} in {folder}")
     if len({_machine(entry.evaluation) for entry in entries}) > 1:
         typer.echo("Measured on several machines: compare times within one machine only.")
 

@@ -16,6 +16,11 @@ def plain(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 run", "2 runs"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def number(value: float) -> str:
     """Return four significant digits, without an exponent where one can do without."""
     size = abs(value)
