@@ -22,7 +22,9 @@ from outpace.agent.proposers.operators.numbers import Template
 Array = NDArray[np.float64]
 
 WIDE = 45
-"""Samples of the first, wide generation (fewer where there are one or two numbers)."""
+"""Samples of the first, wide generation of fresh weights (fewer where there are few numbers)."""
+CLOSE = 16
+"""Samples of the first generation where all numbers exist already: they are somewhere near a good place."""
 SPREAD = 4.0
 """Standard deviation of the first generation in a fresh weight, in units of its feature."""
 SHRINK = 0.25
@@ -74,7 +76,7 @@ class Session:
         """Draw the wide generation."""
         self.best_values = tuple(self.centre)
         rng = np.random.default_rng(self.seed)
-        for _ in range(min(WIDE, 10 * len(self.centre))):
+        for _ in range(min(WIDE if self.fresh.any() else CLOSE, 10 * len(self.centre))):
             scale = math.exp(rng.uniform(*np.log(NEAR)))
             spread = np.where(self.fresh, SPREAD, scale)
             sample = self._sample(rng.normal(size=len(self.centre)) * spread)
