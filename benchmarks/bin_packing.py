@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import outpace
+from outpace.evaluators.machine import machine
 
 CASES = ("1k", "5k", "10k")
 PUBLISHED = {"FunSearch": (3.78, 0.80, 0.33), "EoH": (2.24, 0.80, 0.61)}
@@ -44,7 +45,8 @@ def main() -> None:
         gaps = dict(found.metrics) if found else None
         rows.append({"seed": seed, "wall_s": wall_s, "evaluations": report.spent.evaluations, "heldout": gaps})
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        record = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "published": PUBLISHED, "rows": rows}
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _gaps(evaluation: outpace.Evaluation) -> str:

@@ -5,20 +5,24 @@ from dataclasses import dataclass
 from outpace.agent.proposal import Member
 from outpace.agent.store.base import Store
 from outpace.evaluators.base import Evaluation, Evaluator
+from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Split, Task
 
-CONTENDERS = 3
+INFRA_TRIES = 3  # evaluations of one candidate that may fail by our own fault
+CONTENDERS = {"speedup": 3, "metric": 5}
 LEAST_SPEEDUP = 1.05  # what two copies of one program may differ by on a busy machine; smaller gains are not claimed
+UNSEEN: tuple[Split, ...] = ("heldout", "ood")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
-    """A champion with its evaluations on fresh seeds (``train``), on held-out and on out-of-distribution cases.
+    """A champion with its evaluations on fresh seeds of the training cases, on held-out and on out-of-distribution ones.
 
-    For a metric task ``train`` is the evaluation of the search: the same program on the same inputs answers the same.
+    ``start`` is the starting program with its evaluation on the same fresh inputs.
     """
 
     champion: Member
+    start: Member
     train: Evaluation
     heldout: Evaluation | None
     ood: Evaluation | None
@@ -27,49 +31,59 @@ class Confirmed:
 async def confirm(task: Task, evaluator: Evaluator, store: Store, run: str, *, start: Member) -> Confirmed | None:
     """Return the champion of a run, or None where nothing was confirmed to be better than the start.
 
-    The maximum of noisy samples is biased upwards (the winner's curse), so the best few of a speed-up task are timed
-    again on fresh inputs, and the best lower bound of these second measurements wins. A contender that fails on
-    held-out cases is no champion. Everything measured here is stored.
+    The maximum of many values that chance has a part in is too good to be true (the winner's curse): of noisy times, or of
+    scores on the few instances that the search was trained on. So the best few are judged again on fresh inputs, and the
+    best of these second evaluations wins; those of times by their lower bound. A contender that fails on held-out cases
+    is no champion. Everything measured here is stored.
     """
-    goal = task.spec.goal
-    floor = start.evaluation.rank(goal) if goal.kind == "metric" else LEAST_SPEEDUP
-    assert floor is not None
-    ahead = [
-        m for m in store.top(run, CONTENDERS + 1) if m.candidate.id != start.candidate.id and _above(m, task, floor)
-    ]
-    again: list[tuple[Member, Evaluation]] = []
-    for member in ahead[:CONTENDERS]:
-        found = member.evaluation
-        if goal.kind == "speedup":
-            found = await evaluator.evaluate(task, member.candidate)
-            store.add_confirmation(run, member.candidate.id, "train", found)
-        if _above(Member(member.candidate, found), task, floor):
-            again.append((member, found))
-    again.sort(key=lambda pair: pair[1].rank(goal) or floor, reverse=True)
-    for member, found in again:
-        others = {split: await _further(task, evaluator, store, run, member, split) for split in ("heldout", "ood")}
-        if all(evaluation is None or evaluation.status == "ok" for evaluation in others.values()):
-            return Confirmed(champion=member, train=found, **others)
+    goal, floor = task.spec.goal, LEAST_SPEEDUP
+    if goal.kind == "metric":  # a speed-up is measured against the start already
+        start = Member(start.candidate, await _further(task, evaluator, store, run, start.candidate, "train"))
+        for split in UNSEEN:
+            await _unseen(task, evaluator, store, run, start.candidate, split)
+        rank = start.evaluation.rank(goal)
+        if rank is None:
+            return None  # the starting program does not hold on fresh inputs: nothing to compare with
+        floor = rank
+    again: list[tuple[float, Member, Evaluation]] = []
+    for member in _contenders(task, store, run, start):
+        found = await _further(task, evaluator, store, run, member.candidate, "train")
+        rank = found.rank(goal)
+        if rank is not None and rank > floor:
+            again.append((rank, member, found))
+    for _, member, found in sorted(again, key=lambda one: one[0], reverse=True):
+        heldout = await _unseen(task, evaluator, store, run, member.candidate, "heldout")
+        ood = await _unseen(task, evaluator, store, run, member.candidate, "ood")
+        if all(evaluation is None or evaluation.status == "ok" for evaluation in (heldout, ood)):
+            return Confirmed(champion=member, start=start, train=found, heldout=heldout, ood=ood)
     return None
 
 
-async def beside(task: Task, evaluator: Evaluator, store: Store, run: str, *, start: Member) -> None:
-    """Evaluate the starting program on the cases outside the search, so that the champion's values have a neighbour."""
-    if task.spec.goal.kind == "metric":  # a speed-up is measured against the start already
-        for split in ("heldout", "ood"):
-            await _further(task, evaluator, store, run, start, split)
+def _contenders(task: Task, store: Store, run: str, start: Member) -> list[Member]:
+    """Return the best of the run that seem better than the start."""
+    most = CONTENDERS[task.spec.goal.kind]
+    best = [member for member in store.top(run, most + 1) if member.candidate.id != start.candidate.id]
+    return best[:most]
 
 
 async def _further(
-    task: Task, evaluator: Evaluator, store: Store, run: str, member: Member, split: Split
-) -> Evaluation | None:
-    if not task.spec.split(split):
-        return None
-    found = await evaluator.evaluate(task, member.candidate, split=split)
-    store.add_confirmation(run, member.candidate.id, split, found)
+    task: Task, evaluator: Evaluator, store: Store, run: str, candidate: Candidate, split: Split
+) -> Evaluation:
+    """Evaluate on what the search did not see; a metric that an earlier sitting worked out serves again."""
+    known = store.confirmations(run, candidate.id).get(split)
+    if known and task.spec.goal.kind == "metric":
+        return known
+    for _ in range(INFRA_TRIES):
+        found = await evaluator.evaluate(task, candidate, split=split, fresh=split == "train")
+        if found.status != "infra":
+            break
+    store.add_confirmation(run, candidate.id, split, found)
     return found
 
 
-def _above(member: Member, task: Task, floor: float) -> bool:
-    rank = member.evaluation.rank(task.spec.goal)
-    return rank is not None and rank > floor
+async def _unseen(
+    task: Task, evaluator: Evaluator, store: Store, run: str, candidate: Candidate, split: Split
+) -> Evaluation | None:
+    if not task.spec.split(split):
+        return None
+    return await _further(task, evaluator, store, run, candidate, split)

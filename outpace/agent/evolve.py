@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from outpace.agent.budget import Budget, Spent
-from outpace.agent.confirm import Confirmed, beside, confirm
+from outpace.agent.confirm import Confirmed, confirm
 from outpace.agent.home import default_home
 from outpace.agent.models.base import Completion, Model
 from outpace.agent.proposal import Brief, Member, Proposal, Result
@@ -55,8 +55,9 @@ class RunOptions:
 class Report:
     """What a sitting gave. ``champion`` is None where nothing was confirmed to be better than the start.
 
-    ``ended`` is the bound of the budget that was reached, ``interrupted`` or ``stalled``. ``start_heldout`` and
-    ``start_ood`` are the starting program's values beside the champion's (metric tasks).
+    ``ended`` is the bound of the budget that was reached, ``interrupted`` or ``stalled``. ``start`` is the starting
+    program, with a champion evaluated on the same fresh inputs; ``start_heldout`` and ``start_ood`` are its values beside
+    the champion's (metric tasks).
     """
 
     run: Run
@@ -146,7 +147,6 @@ async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) 
         assert search.start and search.start.proposal and search.start.evaluation
         start = Member(search.start.proposal.candidate, search.start.evaluation)
         champion = await confirm(task, search.evaluator, store, run.id, start=start)
-        await beside(task, search.evaluator, store, run.id, start=start)
     except BaseException as error:
         status: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
         with suppress(StoreError):  # the error that ended the run says more than a second one
@@ -165,7 +165,7 @@ async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) 
     return Report(
         run=store.run(run.id),
         ended=reason,
-        start=start,
+        start=champion.start if champion else start,
         champion=champion,
         start_heldout=further.get("heldout"),
         start_ood=further.get("ood"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from outpace.agent.budget import Spent
+from outpace.agent.confirm import INFRA_TRIES
 from outpace.agent.proposal import Result
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.store.base import Pending, Run, Store
@@ -23,7 +24,6 @@ from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Task
 
 T = TypeVar("T")
-INFRA_TRIES = 3  # evaluations of one candidate that may fail by our own fault
 INFRA_RESULTS = 5  # candidates in a row that nothing could be said of: the host is broken
 BARREN_RESULTS = 200  # results in a row without a new candidate: the proposer has run dry
 GRACE_S = 30.0  # how long a stopped run waits for what is in flight

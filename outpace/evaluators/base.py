@@ -60,6 +60,11 @@ class Evaluation:
 class Evaluator(Protocol):
     """Judges candidates of any task."""
 
-    async def evaluate(self, task: Task, candidate: Candidate, *, split: Split = "train") -> Evaluation:
-        """Check and measure ``candidate`` on the cases of one split; pure: no memory of other candidates."""
+    async def evaluate(
+        self, task: Task, candidate: Candidate, *, split: Split = "train", fresh: bool = False
+    ) -> Evaluation:
+        """Check and measure ``candidate`` on the cases of one split; pure: no memory of other candidates.
+
+        ``fresh``: on other seeds than the search uses (speed-up tasks draw fresh seeds anyway).
+        """
         ...

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from outpace.errors import SandboxUnavailable
 from outpace.evaluators import correctness, feedback, statistics, timing
@@ -15,6 +15,9 @@ from outpace.evaluators.machine import load, machine
 from outpace.sandbox.base import Job, Sandbox, Worker
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Case, Split, Task
+
+FRESH_SEEDS = 7_000_000
+"""How far from a case's own seeds those of a fresh evaluation lie."""
 
 
 @dataclass(slots=True)
@@ -49,16 +52,23 @@ class CascadeEvaluator:
         self._rest = tuple(cores[:-1]) or self._lane
         self._timing = asyncio.Lock()
 
-    async def evaluate(self, task: Task, candidate: Candidate, *, split: Split = "train") -> Evaluation:
+    async def evaluate(
+        self, task: Task, candidate: Candidate, *, split: Split = "train", fresh: bool = False
+    ) -> Evaluation:
         """Check and measure ``candidate`` on the cases of ``split``.
 
+        ``fresh``: metric tasks take other seeds than those of the cases, always the same ones, so that values compare.
         Raises ``TaskError`` where the task itself is broken; a fault of ours comes back with status ``infra``.
         """
         begin = time.perf_counter()
         stages = _Stages()
         try:
-            judge = self._speedup if task.spec.goal.kind == "speedup" else self._metric
-            found = await judge(task, candidate, task.spec.split(split), stages)
+            cases = task.spec.split(split)
+            if task.spec.goal.kind == "speedup":
+                found = await self._speedup(task, candidate, cases, stages)
+            else:
+                cases = tuple(replace(case, seed=case.seed + FRESH_SEEDS) for case in cases) if fresh else cases
+                found = await self._metric(task, candidate, cases, stages)
         except Failure as failure:
             found = Evaluation(status=failure.status, feedback=failure.feedback)
         except SandboxUnavailable as error:
@@ -78,7 +88,7 @@ class CascadeEvaluator:
     async def _metric(self, task: Task, candidate: Candidate, cases: tuple[Case, ...], stages: _Stages) -> Evaluation:
         """Score the answers to every instance of every case; the score is the mean over cases."""
         scores: dict[str, list[float]] = {case.name: [] for case in cases}
-        async with self._loaded(task, candidate, self._rest, stages) as worker:
+        async with self._loaded(task, candidate, None, stages) as worker:
             pending = [(case, case.seed + index) for case in cases for index in range(case.instances)]
             for name, part in (("smoke", pending[:1]), ("check", pending[1:])):
                 async with stages.stage(name):
@@ -113,7 +123,7 @@ class CascadeEvaluator:
 
     @asynccontextmanager
     async def _loaded(
-        self, task: Task, candidate: Candidate, cores: tuple[int, ...], stages: _Stages
+        self, task: Task, candidate: Candidate, cores: tuple[int, ...] | None, stages: _Stages
     ) -> AsyncIterator[Worker]:
         """Give a worker with the candidate imported, and close it whatever happens."""
         job = Job(

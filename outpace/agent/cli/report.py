@@ -45,7 +45,7 @@ def words(report: "Report", home: Path, *, named_home: Path | None) -> Iterator[
 def _evidence(report: "Report") -> Iterator[tuple[str, str]]:
     goal, found = report.run.config.goal, report.champion
     assert found is not None
-    yield "train", _beside(goal, found.train, report.start.evaluation)
+    yield "fresh inputs", _beside(goal, found.train, report.start.evaluation)
     if found.heldout is not None:
         yield "held-out", _beside(goal, found.heldout, report.start_heldout)
     if found.ood is not None:
@@ -55,7 +55,7 @@ def _evidence(report: "Report") -> Iterator[tuple[str, str]]:
 def _beside(goal: Goal, found: Evaluation, start: Evaluation | None) -> str:
     """Return a figure beside the start's, with the pairs that it rests on."""
     pairs = found.metrics.get("pairs")
-    evidence = f" ({int(pairs)} pairs of fresh inputs, 95 % interval)" if pairs else ""
+    evidence = f" ({int(pairs)} pairs, 95 % interval)" if pairs else ""
     if goal.kind == "speedup" or start is None:
         return f"{text.score(goal, found)}{' as fast as the start' if goal.kind == 'speedup' else ''}{evidence}"
     return f"{heldout(goal, found)}, the start {heldout(goal, start)}: {text.gain_text(goal, found, start)}{evidence}"

@@ -103,7 +103,7 @@ class Ranking(Runs, Reading):
         evaluation = confirmed.get("train") or self.evaluation(run.id, run.champion)
         with self._read() as connection:
             number, _ = self._run(connection, run.id)
-            start = self._start(connection, number)
+            start = self._start(connection, run, number)
             result = self._first_result(connection, number, run.champion)
         if evaluation is None or result is None or result.proposal is None:
             return None
@@ -117,11 +117,14 @@ class Ranking(Runs, Reading):
             evaluations=self.spent(run.id).evaluations,
         )
 
-    def _start(self, connection: Connection, run: int) -> Evaluation | None:
-        """Return the evaluation of the starting program, brief 0."""
-        query = select(results.c.evaluation).where(results.c.run == run, results.c.brief == 0)
-        number: int | None = connection.execute(query).scalar()
-        return None if number is None else self._load_evaluations(connection, [number])[number]
+    def _start(self, connection: Connection, run: Run, number: int) -> Evaluation | None:
+        """Return the evaluation of the starting program, brief 0: on the champion's fresh inputs if there is one."""
+        query = select(results.c.evaluation, results.c.candidate).where(results.c.run == number, results.c.brief == 0)
+        row = connection.execute(query).one_or_none()
+        if row is None or row.evaluation is None:
+            return None
+        fresh = self.confirmations(run.id, row.candidate).get("train")
+        return fresh or self._load_evaluations(connection, [row.evaluation])[row.evaluation]
 
 
 def _first_parent(result: Result) -> str | None:

@@ -92,7 +92,9 @@ class Judge:
         self.seen: list[int] = []
         self.running = self.most = 0
 
-    async def evaluate(self, task: Task, candidate: Candidate, *, split: Split = "train") -> Evaluation:
+    async def evaluate(
+        self, task: Task, candidate: Candidate, *, split: Split = "train", fresh: bool = False
+    ) -> Evaluation:
         self.seen.append(value_of(candidate))
         self.running += 1
         self.most = max(self.most, self.running)

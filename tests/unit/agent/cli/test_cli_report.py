@@ -29,7 +29,7 @@ def report(make_run: Callable[[Goal], Run], gap: Goal) -> Report:
         run=make_run(gap),
         ended="evaluations",
         start=Member(START, Evaluation(status="ok", score=4.0)),
-        champion=Confirmed(champion=Member(CHAMPION, found), train=found, heldout=heldout, ood=None),
+        champion=Confirmed(champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=heldout, ood=None),
         start_heldout=Evaluation(status="ok", score=4.2, metrics={"case/1k": 5.0, "case/5k": 4.0}),
         start_ood=None,
         spent=Spent(evaluations=200, wall_s=65.0),
@@ -49,10 +49,10 @@ def test_words_name_champion_gain_evidence_place_and_next_command(report: Report
 
 def test_words_of_a_speedup_tell_its_pairs(report: Report, make_run: Callable[[Goal], Run], speedup: Goal) -> None:
     found = Evaluation(status="ok", score=12.0, interval=(11.0, 13.0), metrics={"pairs": 24.0})
-    champion = Confirmed(champion=Member(CHAMPION, found), train=found, heldout=None, ood=None)
+    champion = Confirmed(champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=None, ood=None)
     timed = replace(report, run=make_run(speedup), champion=champion)
     said = "\n".join(words(timed, HOME, named_home=None))
-    assert "12x [11, 13] as fast as the start (24 pairs of fresh inputs, 95 % interval)" in said
+    assert "12x [11, 13] as fast as the start (24 pairs, 95 % interval)" in said
 
 
 def test_a_run_without_a_champion_says_so(report: Report) -> None:

@@ -1,0 +1,144 @@
+"""Who wins when the best are judged again where the search never looked."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from outpace.agent.budget import Budget
+from outpace.agent.confirm import Confirmed, confirm
+from outpace.agent.proposal import Brief, Member, Proposal, Result
+from outpace.agent.store import open_store
+from outpace.agent.store.base import RunConfig, Store
+from outpace.evaluators.base import Evaluation
+from outpace.tasks.candidate import Candidate
+from outpace.tasks.spec import Case, Goal, Split, Task, TaskSpec
+
+Values = Mapping[str, float | None]
+METRIC = Goal(kind="metric", name="value", direction="maximise")
+SPEEDUP = Goal(kind="speedup", name="speed-up", direction="maximise", unit="x")
+
+
+def program(name: str) -> Candidate:
+    return Candidate({"program.py": f"# {name}\n"})
+
+
+def name_of(candidate: Candidate) -> str:
+    return candidate.program[2:-1]
+
+
+class Judge:
+    """Gives each program the value it has for a kind of evaluation; None is a crash."""
+
+    def __init__(self, goal: Goal, *, fresh: Values, heldout: Values) -> None:
+        self.goal, self.values = goal, {"train": fresh, "heldout": heldout, "ood": heldout}
+        self.calls: list[tuple[str, Split, bool]] = []
+
+    async def evaluate(
+        self, task: Task, candidate: Candidate, *, split: Split = "train", fresh: bool = False
+    ) -> Evaluation:
+        self.calls.append((name_of(candidate), split, fresh))
+        return judged(self.goal, self.values[split].get(name_of(candidate), 1.0))
+
+
+def judged(goal: Goal, value: float | None) -> Evaluation:
+    if value is None:
+        return Evaluation(status="crashed", feedback="boom")
+    interval = (value * 0.9, value * 1.1) if goal.kind == "speedup" else None
+    return Evaluation(status="ok", score=value, interval=interval)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(tmp_path)
+    yield store
+    store.close()
+
+
+def settle(store: Store, goal: Goal, found: Values, judge: Judge) -> tuple[Confirmed | None, str]:
+    """Store a run that found these values, and confirm its champion."""
+    task = Task(
+        TaskSpec(
+            name="t",
+            title="",
+            statement="",
+            entry="f",
+            goal=goal,
+            cases=(Case(name="c"), Case(name="h", split="heldout")),
+        ),
+        program("start"),
+    )
+    run = store.add_run(
+        RunConfig(
+            task="t",
+            task_name="t",
+            task_fingerprint="f",
+            goal=goal,
+            strategy="s",
+            proposer="p",
+            seed=0,
+            budget=Budget(evaluations=9),
+            workers=1,
+            sandbox="none",
+        )
+    )
+    for number, (name, value) in enumerate({"start": 1.0, **found}.items()):
+        proposal = Proposal(candidate=program(name), proposer="p", operator="o", parents=())
+        brief = Brief(number=number, parents=(), seed=0)
+        store.add_brief(run.id, brief, {})
+        store.add_proposal(run.id, number, proposal)
+        store.add_result(run.id, Result(brief=brief, proposal=proposal, evaluation=judged(goal, value)))
+    start = Member(task.start, judged(goal, 1.0))
+    return asyncio.run(confirm(task, judge, store, run.id, start=start)), run.id
+
+
+def test_a_metric_that_was_luck_on_the_training_instances_loses(store: Store) -> None:
+    judge = Judge(METRIC, fresh={"start": 1, "lucky": 2, "sound": 4}, heldout={})
+    found, run = settle(store, METRIC, {"lucky": 9, "sound": 5}, judge)
+    assert found is not None
+    assert name_of(found.champion.candidate) == "sound"
+    assert (found.train.score, found.champion.evaluation.score) == (4, 5)
+    assert found.start.evaluation.score == 1
+    assert ("sound", "train", True) in judge.calls
+    assert store.confirmations(run, found.champion.candidate.id)["train"].score == 4
+
+
+def test_the_fastest_of_noisy_times_is_measured_again_and_the_lower_bound_wins(store: Store) -> None:
+    judge = Judge(SPEEDUP, fresh={"lucky": 1.2, "sound": 3}, heldout={})
+    found, _ = settle(store, SPEEDUP, {"lucky": 8, "sound": 4}, judge)
+    assert found is not None
+    assert name_of(found.champion.candidate) == "sound"
+    assert found.train.interval == pytest.approx((2.7, 3.3))
+    assert ("start", "train", True) not in judge.calls, "a speed-up is measured against the start already"
+
+
+@pytest.mark.parametrize("again", [1.0, 1.1, 0.8])
+def test_a_speed_up_within_the_noise_is_no_gain(store: Store, again: float) -> None:
+    found, _ = settle(store, SPEEDUP, {"lucky": 1.6}, Judge(SPEEDUP, fresh={"lucky": again}, heldout={}))
+    assert found is None
+
+
+def test_a_champion_must_hold_on_held_out_cases(store: Store) -> None:
+    judge = Judge(METRIC, fresh={"start": 1, "brittle": 5, "sound": 3}, heldout={"brittle": None})
+    found, run = settle(store, METRIC, {"brittle": 5, "sound": 4}, judge)
+    assert found is not None
+    assert name_of(found.champion.candidate) == "sound"
+    assert store.confirmations(run, program("brittle").id)["heldout"].status == "crashed"
+
+
+def test_nothing_better_than_the_start_on_the_same_fresh_inputs_is_no_champion(store: Store) -> None:
+    judge = Judge(METRIC, fresh={"start": 3, "found": 2.5}, heldout={})
+    assert settle(store, METRIC, {"found": 2}, judge)[0] is None
+
+
+def test_a_metric_worked_out_by_an_earlier_sitting_serves_again(store: Store) -> None:
+    judge = Judge(METRIC, fresh={"start": 1, "found": 2}, heldout={})
+    _, run = settle(store, METRIC, {"found": 2}, judge)
+    asked = len(judge.calls)
+    task = Task(
+        TaskSpec(name="t", title="", statement="", entry="f", goal=METRIC, cases=(Case(name="c"),)), program("start")
+    )
+    found = asyncio.run(confirm(task, judge, store, run, start=Member(task.start, judged(METRIC, 1.0))))
+    assert found is not None
+    assert len(judge.calls) == asked
