@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from outpace.agent.proposal import Brief, Proposal, Result
 from outpace.agent.proposers.operators.crossover import crossover
@@ -59,18 +60,12 @@ class OperatorsProposer:
 
     def _remember(self, task: Task) -> Memory:
         if self._memory is None:
-            gather = GATHER if task.spec.goal.kind == "metric" and self._grows(task) else 0
+            gather = GATHER if task.spec.goal.kind == "metric" and _grows(task) else 0
             self._memory = Memory(task.spec.goal, Schedule(self.seed, gather, gather))
         for result in self._untold:
             self._memory.tell(result, task.start)
         self._untold.clear()
         return self._memory
-
-    def _grows(self, task: Task) -> bool:
-        try:
-            return canonical_variants(self._source(task.start), task.spec.entry) > 0
-        except ProposalError:
-            return False
 
     def _serve(self, task: Task, brief: Brief, memory: Memory) -> Proposal:
         if brief.operator:
@@ -182,7 +177,7 @@ class OperatorsProposer:
             candidate = parent.with_program(text)
             if candidate.id not in memory.seen:
                 proposal = self._proposal(candidate, "crossover", parent.id, thought, {})
-                return _with_parent(proposal, donor.id)
+                return replace(proposal, parents=(*proposal.parents, donor.id))
         raise ProposalError(f"{TRIES} crossovers gave programs that were proposed before.")
 
     def _rewrite(self, task: Task, brief: Brief, memory: Memory) -> Proposal:
@@ -217,15 +212,12 @@ class OperatorsProposer:
         )
 
 
-def _with_parent(proposal: Proposal, parent: str) -> Proposal:
-    return Proposal(
-        candidate=proposal.candidate,
-        proposer=proposal.proposer,
-        operator=proposal.operator,
-        parents=(*proposal.parents, parent),
-        thought=proposal.thought,
-        detail=proposal.detail,
-    )
+def _grows(task: Task) -> bool:
+    """Return whether the starting program has an expression that can be parametrised."""
+    try:
+        return canonical_variants(Source(task.start.program), task.spec.entry) > 0
+    except ProposalError:
+        return False
 
 
 def _positions(values: Sequence[float], weights: Sequence[str]) -> list[int]:
