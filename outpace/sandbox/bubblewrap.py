@@ -21,6 +21,8 @@ from outpace.sandbox.seccomp import filter_program
 FOLDER = "/tmp/work"  # noqa: S108  (inside the sandbox, where /tmp is its own)
 SPARE_UIDS = range(1_900_000_000, 2_100_000_000)
 """User ids that no system assigns; a worker of root's gets one to itself, so that limits per user are its own."""
+OWN = (Path("/tmp"), Path("/dev/shm"), Path("/proc"))  # noqa: S108
+"""What each worker has for itself, at the same place as the host's."""
 DEVICES = ("null", "zero", "full", "random", "urandom")
 REMEDY = (
     "Remedy: allow unprivileged user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
@@ -61,6 +63,7 @@ class BubblewrapSandbox:
 
     async def start(self, job: Job) -> ConfinedWorker:
         """Start a worker; raises ``SandboxUnavailable``."""
+        _must_leave_room(job.mounts)
         if self._uids:
             _must_be_open(job.mounts)
         launch = self._launch(job)
@@ -193,6 +196,16 @@ def _must_be_open(paths: Iterable[Path]) -> None:
                 f"{path} can be read by its owner only, and a worker has a user id of its own. "
                 f"Remedy: chmod -R o+rX {path}"
             )
+
+
+def _must_leave_room(mounts: Iterable[Path]) -> None:
+    """Refuse mounts that would cover what a worker has of its own."""
+    for path in mounts:
+        for own in OWN:
+            if own.is_relative_to(path):
+                raise SandboxUnavailable(
+                    f"{path} cannot be mounted: a worker has its own {own}. Remedy: mount the folders below it"
+                )
 
 
 def _readable(data: bytes) -> int:

@@ -1,5 +1,6 @@
 """kill -9 at random moments, then resume: nothing finished is lost, nothing stored is asked for again."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -65,6 +66,16 @@ def rows(home: Path, query: str) -> Sequence[Any]:
         return database.execute(query).fetchall()
 
 
+def wait_for_results(home: Path, known: int) -> None:
+    """Return when the store holds more results than are known (or after half a minute)."""
+    for _ in range(600):
+        if (home / "outpace.db").exists():
+            with contextlib.suppress(sqlite3.OperationalError):  # the tables are being made
+                if rows(home, "select count(*) from results")[0][0] > known:
+                    return
+        time.sleep(0.05)
+
+
 @pytest.mark.slow
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     folder, home = tmp_path / "distance", tmp_path / "home"
@@ -75,15 +86,22 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     command = outpace(home, "run", str(folder), "--seed", "3", "--workers", "2")
     before: set[tuple[Any, ...]] = set()
     in_the_middle = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-        time.sleep(1.2 + chance.random() * 2.0)
+        if number % 5 == 0:
+            time.sleep(1.5 * chance.random())  # anywhere in its start
+        else:
+            wait_for_results(home, len(before))
+            time.sleep(0.5 * chance.random())
         still_running = process.poll() is None
         if still_running:
             os.kill(process.pid, signal.SIGKILL)
         _, stderr = process.communicate()
         assert still_running or process.returncode == 0, stderr.decode()
-        if not (home / "outpace.db").exists() or not rows(home, "select id from runs"):
+        try:
+            if not rows(home, "select id from runs"):
+                continue
+        except sqlite3.OperationalError:  # killed before there was a store
             continue
         command = outpace(home, "resume", "last")
         assert rows(home, "pragma integrity_check") == [("ok",)]

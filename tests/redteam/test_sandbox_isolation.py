@@ -69,7 +69,7 @@ def test_files_of_the_host_are_not_there(judge: Any) -> None:
 import importlib.util, os, sys
 def entry(paths):
     tasks = [os.path.join(folder, name) for folder, _, names in os.walk("/", onerror=None) for name in names
-             if name in ("task.py", "task.toml", "reference.py") and "outpace" in folder]
+             if name in ("task.py", "task.toml", "reference.py") and "outpace" in folder.split("/")]
     etc = sorted(os.listdir("/etc"))
     return [path for path in paths if os.path.exists(path)], tasks, etc, importlib.util.find_spec("outpace") is None
 """
@@ -89,6 +89,9 @@ def entry(paths):
 
 @pytest.mark.skipif(
     CHECKOUT.parent.stat().st_mode & 0o005 != 0o005, reason=f"{CHECKOUT.parent} is closed to other users, so no mount"
+)
+@pytest.mark.skipif(
+    CHECKOUT.parent in (Path("/"), Path("/tmp")), reason=f"{CHECKOUT.parent} cannot be mounted: workers have their own"
 )
 def test_outpace_stays_hidden_where_a_mount_holds_it(judge: Any) -> None:
     program = """

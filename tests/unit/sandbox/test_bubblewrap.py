@@ -96,3 +96,9 @@ def test_what_the_interpreter_needs_is_narrow() -> None:
     assert (len(hidden_paths()) == 1 and (hidden_paths()[0] / "outpace").is_dir()) or hidden_paths()[
         0
     ].name == "outpace"
+
+
+@pytest.mark.parametrize("path", ["/", "/tmp", "/dev", "/proc"])
+def test_a_mount_over_what_a_worker_has_of_its_own_is_refused(path: str) -> None:
+    with pytest.raises(SandboxUnavailable, match=f"{path} cannot be mounted: a worker has its own /"):
+        asyncio.run(BubblewrapSandbox().start(Job(files={}, entry="f", mounts=(Path(path),))))
