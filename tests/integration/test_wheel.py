@@ -82,7 +82,7 @@ def test_sdist_holds_what_the_tests_need(dist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "outpace/errors.py", "tests/integration/test_wheel.py"} <= names
     assert {name.partition("/")[0] for name in names} <= {
-        *("outpace", "tests", "benchmarks", "docs"),
+        *("outpace", "tests", "benchmarks", "docs", ".ci"),
         *("README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"),
     }
 
