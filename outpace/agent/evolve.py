@@ -121,6 +121,8 @@ async def resume_run(
         now = replace(known, config=replace(config, budget=budget or config.budget))
         strategy = _strategy(config.strategy, task, config.seed, config.strategy_params)
         evaluator = CascadeEvaluator(_sandbox(config.sandbox, task))
+        if not store.statuses(known.id):  # killed before its starting program was stored
+            _record(store, known, await _started(task, evaluator), strategy)
         search = _search(now, task, strategy, evaluator, store, model=_model(options))
         return await _sit(search, watch, stop)
 
@@ -207,9 +209,13 @@ async def _started(task: Task, evaluator: CascadeEvaluator) -> Result:
 
 
 def _record(store: Store, run: Run, start: Result, strategy: Strategy) -> None:
+    """Store the starting program's result, as far as a sitting that was killed has not done so."""
     assert start.proposal
-    store.add_brief(run.id, start.brief, strategy.state())
-    store.add_proposal(run.id, start.brief.number, start.proposal)
+    known = {pending.brief.number: pending for pending in store.pending(run.id)}.get(start.brief.number)
+    if known is None:
+        store.add_brief(run.id, start.brief, strategy.state())
+    if known is None or known.proposal is None:
+        store.add_proposal(run.id, start.brief.number, start.proposal)
     store.add_result(run.id, start)
 
 
