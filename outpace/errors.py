@@ -43,7 +43,7 @@ class UnknownName(UsageError):
     """
 
     def __init__(self, kind: str, given: str, available: Iterable[str]) -> None:
-        self.kind, self.given, self.available = kind, given, tuple(sorted(available))
+        self.kind, self.given, self.available = kind, given, tuple(sorted(set(available)))
         near = get_close_matches(given, self.available, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         super().__init__(f"Unknown {kind} '{given}'.{hint} Available: {', '.join(self.available) or 'none'}.")

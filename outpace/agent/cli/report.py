@@ -36,7 +36,7 @@ def words(report: "Report", home: Path, *, named_home: Path | None) -> Iterator[
         yield from text.columns([(f"  {name}", said) for name, said in _evidence(report)])
     spent = report.spent
     cost = f", {spent.model_calls} model calls, {spent.tokens} tokens" if spent.model_calls else ""
-    took = f"{spent.evaluations} evaluations in {text.duration(spent.wall_s)}{cost}"
+    took = f"{text.counted(spent.evaluations, 'evaluation')} in {text.duration(spent.wall_s)}{cost}"
     yield f"Spent {took}; failed: {failures(report.statuses)}."
     yield f"Stored in {home}"
     yield "Next: " + "   or   ".join(_next(report, named_home))
