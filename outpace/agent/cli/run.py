@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,9 @@ def run_command(  # noqa: PLR0913  each option is a parameter
         strategy_params=params,
     )
     report = _sit(
-        lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop), choose_display(as_json=as_json)
+        lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop),
+        choose_display(as_json=as_json),
+        home=folder,
     )
     _finish(report, folder, as_json=as_json)
 
@@ -138,6 +141,7 @@ def resume_command(  # noqa: PLR0913  each option is a parameter
     report = _sit(
         lambda watch, stop: resume_run(run, home=folder, budget=budget, watch=watch, stop=stop),
         choose_display(as_json=as_json),
+        home=folder,
     )
     _finish(report, folder, as_json=as_json)
 
@@ -164,12 +168,12 @@ def _params(texts: Sequence[str]) -> dict[str, Any]:
     return params
 
 
-def _sit(begin: Begin, display: Display) -> "Report":
+def _sit(begin: Begin, display: Display, *, home: Path) -> "Report":
     """Run one sitting under the display; the first Ctrl-C (or SIGTERM) stops it cleanly, the second at once."""
-    return asyncio.run(_sitting(begin, display))
+    return asyncio.run(_sitting(begin, display, home))
 
 
-async def _sitting(begin: Begin, display: Display) -> "Report":
+async def _sitting(begin: Begin, display: Display, home: Path) -> "Report":
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with display:
@@ -195,10 +199,10 @@ async def _sitting(begin: Begin, display: Display) -> "Report":
                 display.tick()
             return task.result()
         except asyncio.CancelledError:
-            _say_stored(watch)
+            _say_stored(watch, home)
             raise KeyboardInterrupt from None
         except OutpaceError:
-            _say_stored(watch)
+            _say_stored(watch, home)
             raise
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -219,9 +223,10 @@ class _Watch:
         self.display.see(progress)
 
 
-def _say_stored(watch: _Watch) -> None:
+def _say_stored(watch: _Watch, home: Path) -> None:
     if watch.run is not None:
-        watch.display.note(f"What was found is stored; go on with: outpace resume {watch.run}")
+        named = f" --home {shlex.quote(str(home))}" if home != default_home() else ""
+        watch.display.note(f"What was found is stored; go on with: outpace resume {watch.run}{named}")
 
 
 def _finish(report: "Report", home: Path, *, as_json: bool) -> None:
