@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +24,7 @@ def runs_command(
 ) -> None:
     """List all runs, newest first."""
     folder = resolve_home(context, home)
-    if not holds_runs(folder):
-        typer.echo("[]" if as_json else f"No runs in {folder} yet. Begin one: outpace run TASK")
+    if _says_empty(folder, as_json=as_json):
         return
     with opened(folder) as store:
         found = store.runs(task=task)
@@ -34,6 +34,14 @@ def runs_command(
         rows = [_run_row(store, run) for run in found]
     _print_table(["run", "task", "status", "proposer", "strategy", "seed", "evaluations", "champion", "began"], rows)
     typer.echo(f"{text.counted(len(rows), 'run')} in {folder}")
+
+
+def _says_empty(folder: Path, *, as_json: bool) -> bool:
+    """Return whether there are no runs yet, having said so."""
+    if holds_runs(folder):
+        return False
+    typer.echo("[]" if as_json else f"No runs in {folder} yet. Begin one: outpace run TASK")
+    return True
 
 
 def _run_record(store: Store, run: Run) -> dict[str, Any]:
@@ -67,8 +75,7 @@ def leaderboard_command(
 ) -> None:
     """Show the champions by task, the best first."""
     folder = resolve_home(context, home)
-    if not holds_runs(folder):
-        typer.echo("[]" if as_json else f"No runs in {folder} yet. Begin one: outpace run TASK")
+    if _says_empty(folder, as_json=as_json):
         return
     with opened(folder) as store:
         entries = store.leaderboard(task=task)
