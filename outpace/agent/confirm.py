@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from outpace.agent.proposal import Member
 from outpace.agent.store.base import Store
-from outpace.evaluators.base import Evaluation, Evaluator
+from outpace.evaluators.base import Evaluation, Evaluator, evaluated
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Split, Task
 
-INFRA_TRIES = 3  # evaluations of one candidate that may fail by our own fault
 CONTENDERS = {"speedup": 3, "metric": 5}
 LEAST_SPEEDUP = 1.05  # what two copies of one program may differ by on a busy machine; smaller gains are not claimed
 UNSEEN: tuple[Split, ...] = ("heldout", "ood")
@@ -73,10 +72,7 @@ async def _further(
     known = store.confirmations(run, candidate.id).get(split)
     if known and task.spec.goal.kind == "metric":
         return known
-    for _ in range(INFRA_TRIES):
-        found = await evaluator.evaluate(task, candidate, split=split, fresh=split == "train")
-        if found.status != "infra":
-            break
+    found = await evaluated(evaluator, task, candidate, split=split, fresh=split == "train")
     store.add_confirmation(run, candidate.id, split, found)
     return found
 

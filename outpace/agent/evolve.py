@@ -21,7 +21,7 @@ from outpace.agent.search import Progress, Search
 from outpace.agent.store.base import Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
 from outpace.errors import MissingPackage, SandboxUnavailable, StoreError, TaskError, UsageError
-from outpace.evaluators.base import Evaluation
+from outpace.evaluators.base import Evaluation, evaluated
 from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.plugins import load
 from outpace.sandbox.base import Sandbox
@@ -196,7 +196,7 @@ def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
 
 async def _started(task: Task, evaluator: CascadeEvaluator) -> Result:
     """Evaluate the starting program; a task that its own start does not pass is broken."""
-    evaluation = await evaluator.evaluate(task, task.start)
+    evaluation = await evaluated(evaluator, task, task.start)
     if evaluation.status == "infra":
         raise SandboxUnavailable(evaluation.feedback)
     if evaluation.status != "ok":

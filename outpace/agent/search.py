@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from outpace.agent.budget import Spent
-from outpace.agent.confirm import INFRA_TRIES
 from outpace.agent.proposal import Result
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.store.base import Pending, Run, Store
 from outpace.agent.strategies.base import Strategy
 from outpace.errors import ProposalError, SandboxUnavailable
-from outpace.evaluators.base import Evaluation, Evaluator
+from outpace.evaluators.base import Evaluation, Evaluator, evaluated
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Task
 
@@ -120,11 +119,7 @@ class Search:
         if known := await self._stored(self.store.evaluation, self.run.id, candidate.id):
             return known, True
         async with self._slots:
-            for _ in range(INFRA_TRIES):
-                evaluation = await self.evaluator.evaluate(self.task, candidate)
-                if evaluation.status != "infra":
-                    break
-        return evaluation, False
+            return await evaluated(self.evaluator, self.task, candidate), False
 
     async def _land(self, done: set[asyncio.Task[Result]], in_flight: int) -> None:
         """Store and tell what has come in, oldest brief first; an error is raised after the rest is safe."""

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal, Split, Task
 
+INFRA_TRIES = 3  # evaluations of one candidate that may fail by our own fault
 Status = Literal["ok", "wrong", "crashed", "timeout", "refused", "infra"]
 
 
@@ -68,3 +69,14 @@ class Evaluator(Protocol):
         ``fresh``: on other seeds than the search uses (speed-up tasks draw fresh seeds anyway).
         """
         ...
+
+
+async def evaluated(
+    evaluator: Evaluator, task: Task, candidate: Candidate, *, split: Split = "train", fresh: bool = False
+) -> Evaluation:
+    """Evaluate, and try again what failed by our own fault; ``infra`` comes back only where that did not help."""
+    for _ in range(INFRA_TRIES):
+        found = await evaluator.evaluate(task, candidate, split=split, fresh=fresh)
+        if found.status != "infra":
+            break
+    return found

@@ -73,13 +73,9 @@ class CascadeEvaluator:
             found = Evaluation(status=failure.status, feedback=failure.feedback)
         except SandboxUnavailable as error:
             found = Evaluation(status="infra", feedback=str(error))
-        return Evaluation(
-            status=found.status,
-            score=found.score,
-            interval=found.interval,
+        return replace(
+            found,
             metrics={**found.metrics, "load": load()} if found.measurements else found.metrics,
-            measurements=found.measurements,
-            feedback=found.feedback,
             stages=tuple(stages.done),
             machine={**machine(), "sandbox": self.sandbox.name},
             wall_s=time.perf_counter() - begin,
@@ -87,15 +83,9 @@ class CascadeEvaluator:
 
     async def _metric(self, task: Task, candidate: Candidate, cases: tuple[Case, ...], stages: _Stages) -> Evaluation:
         """Score the answers to every instance of every case; the score is the mean over cases."""
-        scores: dict[str, list[float]] = {case.name: [] for case in cases}
         async with self._loaded(task, candidate, None, stages) as worker:
             pending = [(case, case.seed + index) for case in cases for index in range(case.instances)]
-            for name, part in (("smoke", pending[:1]), ("check", pending[1:])):
-                async with stages.stage(name):
-                    for case, seed in part:
-                        problem = await correctness.make(task, case, seed)
-                        reply = await correctness.answer(task, worker, case, problem)
-                        scores[case.name].append(await correctness.value(task, problem, reply.output))
+            scores = await _checked(task, worker, pending, stages)
         means = {name: sum(values) / len(values) for name, values in scores.items()}
         unit = f" {task.spec.goal.unit}" if task.spec.goal.unit else ""
         return Evaluation(
@@ -108,12 +98,8 @@ class CascadeEvaluator:
     async def _speedup(self, task: Task, candidate: Candidate, cases: tuple[Case, ...], stages: _Stages) -> Evaluation:
         """Check fresh problems of every case, then time the timed ones beside the starting program."""
         async with self._loaded(task, candidate, self._rest, stages) as worker:
-            pending = [case for case in cases for _ in range(case.instances)]
-            for name, part in (("smoke", pending[:1]), ("check", pending[1:])):
-                async with stages.stage(name):
-                    for case in part:
-                        problem = await correctness.make(task, case, correctness.fresh_seed())
-                        await correctness.answer(task, worker, case, problem)
+            pending = [(case, correctness.fresh_seed()) for case in cases for _ in range(case.instances)]
+            await _checked(task, worker, pending, stages)
             async with self._timing, self._loaded(task, task.start, self._lane, _Stages()) as baseline:
                 worker.pin(self._lane)
                 async with stages.stage("measure"):
@@ -146,6 +132,21 @@ class CascadeEvaluator:
             yield worker
         finally:
             await worker.close()
+
+
+async def _checked(
+    task: Task, worker: Worker, pending: list[tuple[Case, int]], stages: _Stages
+) -> dict[str, list[float]]:
+    """Have all problems answered and checked, the first one as smoke; return the scores by case (metric tasks)."""
+    scores: dict[str, list[float]] = {}
+    for name, part in (("smoke", pending[:1]), ("check", pending[1:])):
+        async with stages.stage(name):
+            for case, seed in part:
+                problem = await correctness.make(task, case, seed)
+                reply = await correctness.answer(task, worker, case, problem)
+                if task.spec.goal.kind == "metric":
+                    scores.setdefault(case.name, []).append(await correctness.value(task, problem, reply.output))
+    return scores
 
 
 def _scored(measurements: list[Measurement]) -> Evaluation:
