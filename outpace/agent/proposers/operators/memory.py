@@ -18,16 +18,14 @@ REMEMBERED = 200_000
 
 @dataclass(slots=True)
 class Memory:
-    """Seen candidates, the best so far, credit of the operators, and the schedule of tuning."""
+    """Seen candidates, the best rank so far, credit of the operators, and the schedule of tuning."""
 
     goal: Goal
     schedule: Schedule
     seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    best: Candidate | None = None
     best_rank: float = float("-inf")
     credit: Credit = field(default_factory=Credit)
     variants: int = 0
-    results: int = 0
     flight: dict[int, tuple[str, str, int, int]] = field(default_factory=dict)
 
     def tell(self, result: Result, start: Candidate) -> None:
@@ -37,14 +35,13 @@ class Memory:
         candidate = proposal.candidate if proposal else start if result.brief.number == 0 else None
         if candidate is None or evaluation is None:
             return
-        self.results += 1
         self.note(candidate.id)
         rank = evaluation.rank(self.goal)
         operator = proposal.operator if proposal else "start"
         won = rank is not None and rank > self.best_rank
         self.credit.tell(operator, won=won)
         if won and rank is not None:
-            self.best, self.best_rank = candidate, rank
+            self.best_rank = rank
         if self.goal.kind == "metric":
             self._schedule(result, candidate, rank)
 
