@@ -36,7 +36,8 @@ async def confirm(task: Task, evaluator: Evaluator, store: Store, run: str, *, s
     is no champion. Everything measured here is stored.
     """
     goal, floor = task.spec.goal, LEAST_SPEEDUP
-    if goal.kind == "metric":  # a speed-up is measured against the start already
+    contenders = _contenders(task, store, run, start)
+    if contenders and goal.kind == "metric":  # a speed-up is measured against the start already
         start = Member(start.candidate, await _further(task, evaluator, store, run, start.candidate, "train"))
         for split in UNSEEN:
             await _unseen(task, evaluator, store, run, start.candidate, split)
@@ -45,7 +46,7 @@ async def confirm(task: Task, evaluator: Evaluator, store: Store, run: str, *, s
             return None  # the starting program does not hold on fresh inputs: nothing to compare with
         floor = rank
     again: list[tuple[float, Member, Evaluation]] = []
-    for member in _contenders(task, store, run, start):
+    for member in contenders:
         found = await _further(task, evaluator, store, run, member.candidate, "train")
         rank = found.rank(goal)
         if rank is not None and rank > floor:
@@ -59,10 +60,11 @@ async def confirm(task: Task, evaluator: Evaluator, store: Store, run: str, *, s
 
 
 def _contenders(task: Task, store: Store, run: str, start: Member) -> list[Member]:
-    """Return the best of the run that seem better than the start."""
-    most = CONTENDERS[task.spec.goal.kind]
-    best = [member for member in store.top(run, most + 1) if member.candidate.id != start.candidate.id]
-    return best[:most]
+    """Return the best of the run that did better than the start in the search."""
+    goal = task.spec.goal
+    floor, most = start.evaluation.rank(goal), CONTENDERS[goal.kind]
+    ranked = [(member.evaluation.rank(goal), member) for member in store.top(run, most)]
+    return [member for rank, member in ranked if rank is not None and floor is not None and rank > floor]
 
 
 async def _further(

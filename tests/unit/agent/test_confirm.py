@@ -132,6 +132,12 @@ def test_nothing_better_than_the_start_on_the_same_fresh_inputs_is_no_champion(s
     assert settle(store, METRIC, {"found": 2}, judge)[0] is None
 
 
+def test_what_the_search_found_to_be_no_better_than_the_start_is_not_judged_again(store: Store) -> None:
+    judge = Judge(METRIC, fresh={"start": 1, "worse": 9}, heldout={})
+    assert settle(store, METRIC, {"worse": 0.5, "equal": 1.0}, judge)[0] is None
+    assert judge.calls == []
+
+
 def test_a_metric_worked_out_by_an_earlier_sitting_serves_again(store: Store) -> None:
     judge = Judge(METRIC, fresh={"start": 1, "found": 2}, heldout={})
     _, run = settle(store, METRIC, {"found": 2}, judge)
