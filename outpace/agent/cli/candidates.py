@@ -49,6 +49,12 @@ class Dossier:
         """Return the evaluation of the program that it all began with."""
         return self.lineage[-1].evaluation if self.lineage else None
 
+    @property
+    def compared(self) -> tuple[Evaluation | None, Evaluation | None]:
+        """Return the evaluations of candidate and start that make the gain: on the same inputs, fresh ones if known."""
+        found = self.confirmations.get("train")
+        return (self.evaluation, self.start) if found is None else (found, self.start_confirmations.get("train", self.start))
+
 
 def open_dossier(store: Store, given: str) -> Dossier:
     """Gather what is known of a candidate, in the run that crowned it or else the first that met it."""
@@ -93,7 +99,7 @@ def _dossier_record(dossier: Dossier) -> dict[str, Any]:
         "confirmations": {split: records.evaluation(found) for split, found in dossier.confirmations.items()},
         "start": records.evaluation(dossier.start),
         "start_confirmations": {split: records.evaluation(one) for split, one in dossier.start_confirmations.items()},
-        "gain": text.gain(dossier.goal, dossier.evaluation, dossier.start),
+        "gain": text.gain(dossier.goal, *dossier.compared),
         "lineage": [records.result(result) for result in dossier.lineage],
         "files": dict(dossier.candidate.files),
     }
@@ -122,8 +128,7 @@ def _figures(dossier: Dossier) -> list[tuple[str, str, str]]:
     for split, name in SPLITS.items():
         if found := dossier.confirmations.get(split):
             rows.append((name, heldout(goal, found), heldout(goal, dossier.start_confirmations.get(split))))
-    best = dossier.confirmations.get("train", dossier.evaluation)
-    rows.append(("gain", text.gain_text(goal, best, dossier.start), ""))
+    rows.append(("gain", text.gain_text(goal, *dossier.compared), ""))
     return rows
 
 

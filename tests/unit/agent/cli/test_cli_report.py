@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from outpace.agent.budget import Spent
+from outpace.agent.cli.candidates import Dossier
 from outpace.agent.cli.report import record, words
 from outpace.agent.confirm import Confirmed
 from outpace.agent.evolve import Report
-from outpace.agent.proposal import Member
+from outpace.agent.proposal import Brief, Member, Proposal, Result
 from outpace.agent.store.base import Run
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.candidate import Candidate
@@ -29,7 +30,9 @@ def report(make_run: Callable[[Goal], Run], gap: Goal) -> Report:
         run=make_run(gap),
         ended="evaluations",
         start=Member(START, Evaluation(status="ok", score=4.0)),
-        champion=Confirmed(champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=heldout, ood=None),
+        champion=Confirmed(
+            champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=heldout, ood=None
+        ),
         start_heldout=Evaluation(status="ok", score=4.2, metrics={"case/1k": 5.0, "case/5k": 4.0}),
         start_ood=None,
         spent=Spent(evaluations=200, wall_s=65.0),
@@ -49,7 +52,9 @@ def test_words_name_champion_gain_evidence_place_and_next_command(report: Report
 
 def test_words_of_a_speedup_tell_its_pairs(report: Report, make_run: Callable[[Goal], Run], speedup: Goal) -> None:
     found = Evaluation(status="ok", score=12.0, interval=(11.0, 13.0), metrics={"pairs": 24.0})
-    champion = Confirmed(champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=None, ood=None)
+    champion = Confirmed(
+        champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=None, ood=None
+    )
     timed = replace(report, run=make_run(speedup), champion=champion)
     said = "\n".join(words(timed, HOME, named_home=None))
     assert "12x [11, 13] as fast as the start (24 pairs, 95 % interval)" in said
@@ -72,3 +77,19 @@ def test_record_is_complete(report: Report) -> None:
     assert found["champion"]["candidate"] == CHAMPION.id
     assert found["heldout"]["metrics"] == {"case/1k": 2.0, "case/5k": 0.8}
     assert found["spent"]["evaluations"] == 200
+
+
+def test_show_compares_candidate_and_start_on_the_same_inputs(make_run: Callable[[Goal], Run], gap: Goal) -> None:
+    search, fresh, start, start_fresh = (Evaluation(status="ok", score=score) for score in (1.0, 2.0, 4.0, 5.0))
+    proposal = Proposal(candidate=START, proposer="task", operator="start", parents=())
+    first = Result(brief=Brief(number=0, parents=(), seed=0), proposal=proposal, evaluation=start)
+    known = Dossier(
+        candidate=CHAMPION,
+        run=make_run(gap),
+        evaluation=search,
+        confirmations={"train": fresh},
+        start_confirmations={"train": start_fresh},
+        lineage=(first,),
+    )
+    assert known.compared == (fresh, start_fresh)
+    assert replace(known, confirmations={}).compared == (search, start)
