@@ -10,6 +10,28 @@ from outpace.limits import Limits
 EndedBy = Literal["exit", "timeout", "memory", "signal", "output", "garbled"]
 """How a worker ended before it answered; ``garbled``: what came back is not a frame of ours."""
 
+Level = Literal["A", "B", "C", "D"]
+"""How much holds a worker, best first.
+
+A: namespaces of its own, Landlock, a system-call filter, limits, and control groups that sum up what it uses.
+B: the same without control groups (resource limits per process).
+C: a system-call filter and limits with namespaces or Landlock, not both.
+D: limits only, for code that you trust.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Containment:
+    """What a sandbox can do on this host: its level, the facts behind it, and what would make it better.
+
+    ``facts`` name each layer and what is in force ("cgroup": "v1: memory, pids"); ``lacking`` says in one line why the
+    level is not better, with the remedy; empty at level A.
+    """
+
+    level: Level
+    facts: Mapping[str, str] = field(default_factory=dict)
+    lacking: str = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -17,12 +39,20 @@ class Job:
 
     ``files`` are the candidate's, ``entry`` is the function to call in ``program.py``, ``driver`` the text of a module
     whose ``run(entry, **problem)`` calls it instead, ``mounts`` host paths made readable inside at the same path.
+
+    ``build`` is the command line of a compile stage: such a job's worker may start programs, is given no inputs, and
+    its ``build()`` returns the files that the command made. They go into a run job as ``artefacts`` (path to content),
+    where they lie read-only in a folder of their own, first on ``sys.path`` and named by ``OUTPACE_BUILD``.
+    ``preload`` names modules to have imported before the candidate arrives (torch takes seconds).
     """
 
     files: Mapping[str, str]
     entry: str
     driver: str | None = None
     limits: Limits = field(default_factory=Limits)
+    build: tuple[str, ...] | None = None
+    artefacts: Mapping[str, bytes] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
     mounts: tuple[Path, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     cores: tuple[int, ...] | None = None
@@ -33,16 +63,22 @@ class Reply:
     """Answer to one request, seen from outside.
 
     Exactly one of three: ``ended_by`` is None and ``error`` is None: ``output`` is the answer; ``error`` is the text of
-    the candidate's exception (it lives on); ``ended_by`` tells how the worker died. Clocks are the judge's own:
-    ``wall_ns`` from the go to the whole reply, ``cpu_ns`` the worker's CPU time in between (the kernel's clock of it).
+    the candidate's exception (it lives on); ``ended_by`` tells how the worker died. ``unfit``: the error is that the
+    answer is no plain data (lazy, an object, a subclass). Clocks are the judge's own: ``wall_ns`` from the go to the
+    whole reply, ``cpu_ns`` the worker's CPU time in between (the kernel's clock of it), ``idle_cpu_ns`` what it used
+    unasked between its last reply (or the end of ``idle``) and this go; ``threads`` is how many threads it had when it
+    had answered.
     """
 
     output: Any = None
     error: str | None = None
+    unfit: bool = False
     ended_by: EndedBy | None = None
     detail: str = ""
     wall_ns: int = 0
     cpu_ns: int = 0
+    idle_cpu_ns: int = 0
+    threads: int = 1
 
     @property
     def ok(self) -> bool:
@@ -61,7 +97,10 @@ class Usage:
 
 
 class Worker(Protocol):
-    """One confined process with one candidate."""
+    """One confined process with one candidate.
+
+    Between requests it is stopped: from the moment its reply has been read until the next go, nothing in it runs.
+    """
 
     async def load(self) -> Reply:
         """Hand over the job's files and import them; ``output`` is None when all is well."""
@@ -69,6 +108,33 @@ class Worker(Protocol):
 
     async def call(self, problem: Mapping[str, Any], *, wall_s: float | None = None) -> Reply:
         """Run the entry on one problem; ``wall_s`` overrides the job's limit. A worker that ended answers so again."""
+        ...
+
+    async def batch(self, problems: Sequence[Mapping[str, Any]], *, wall_s: float | None = None) -> Reply:
+        """Run the entry on several problems, each sent as soon as the last is answered; ``output``: the answers.
+
+        No call sees anything of a later one's inputs. The clocks cover the whole batch, and ``wall_s`` bounds it. An
+        exception in any call makes the reply an ``error``: the first one's.
+        """
+        ...
+
+    async def audit(self, problem: Mapping[str, Any]) -> Reply:
+        """Run the entry once, untimed; ``output`` is ``{"answer", "inputs", "shared"}``.
+
+        ``inputs`` is the problem as the program left it; ``shared`` names inputs that the answer shares memory with.
+        What the worker says of itself is a hint to catch the careless: a hostile program could forge it.
+        """
+        ...
+
+    async def idle(self, wall_s: float) -> int:
+        """Let the worker run for that long without a request; return the CPU time in ns that it used."""
+        ...
+
+    async def build(self) -> Reply:
+        """Run the job's ``build`` command; ``output`` maps the path of each file that it made to its content (bytes).
+
+        A command that fails is an ``error`` with the end of what it printed.
+        """
         ...
 
     def pin(self, cores: Sequence[int]) -> None:
@@ -88,10 +154,12 @@ class Sandbox(Protocol):
     """A way to confine workers."""
 
     name: str
-    isolated: bool  # False: limits only, for trusted code
 
-    def probe(self) -> None:
-        """Raise ``SandboxUnavailable`` with the reason and the remedy if this host cannot do it."""
+    def probe(self) -> Containment:
+        """Start a worker and stop it; tell what holds it.
+
+        Raises ``SandboxUnavailable`` with the reason and the remedy if this host cannot do it.
+        """
         ...
 
     def missing(self, packages: Sequence[str]) -> list[str]:
@@ -100,4 +168,8 @@ class Sandbox(Protocol):
 
     async def start(self, job: Job) -> Worker:
         """Start a confined worker; raises ``SandboxUnavailable`` for our own faults, never for the candidate's."""
+        ...
+
+    def close(self) -> None:
+        """Stop whatever the sandbox keeps warm. Safe to call twice; ``start`` after it warms up anew."""
         ...

@@ -5,34 +5,41 @@ import platform
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from outpace.errors import SandboxUnavailable
-from outpace.limits import Limits
-from outpace.sandbox import confined_worker, interpreter
-from outpace.sandbox.base import Job
+from outpace.sandbox import confined_worker, interpreter, level, view
+from outpace.sandbox.base import Containment, Job
 from outpace.sandbox.channel import MEGABYTE
 from outpace.sandbox.confined_worker import ConfinedWorker
+from outpace.sandbox.forking import DISK_FILES_PER_MB
 from outpace.sandbox.launch import Launch, environment, rlimits
 from outpace.sandbox.seccomp import filter_program
+from outpace.sandbox.worker_process import WorkerProcess
 
-FOLDER = "/tmp/work"  # noqa: S108  (inside the sandbox, where /tmp is its own)
 SPARE_UIDS = range(1_900_000_000, 2_100_000_000)
 """User ids that no system assigns; a worker of root's gets one to itself, so that limits per user are its own."""
-OWN = (Path("/tmp"), Path("/dev/shm"), Path("/proc"))  # noqa: S108
-"""What each worker has for itself, at the same place as the host's."""
-DEVICES = ("null", "zero", "full", "random", "urandom")
-REMEDY = (
-    "Remedy: allow unprivileged user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-    "kernel.apparmor_restrict_unprivileged_userns), or, if you trust the code, pass --sandbox process."
-)
+REMEDY = f"{level.NAMESPACES_REMEDY}, or, if you trust the code, pass --sandbox process."
 
 _NPROC_IS_PER_NAMESPACE = tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= (5, 14)
 """Before Linux 5.14 the limit on processes would count everything that the judge's own user runs."""
-Steps = dict[Path, tuple[str, ...]]
-"""What a sandbox has at a path: the arguments of bwrap that put it there."""
+_SIZE = "size"
+"""Stands for the size of a worker's own folders among the arguments of bwrap that all jobs with its view share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Launch(Launch):
+    """How bwrap starts a worker; bwrap can limit the size of a folder in memory, not the number of files in it."""
+
+    def setup(self, max_bytes: int) -> dict[str, Any]:
+        """Return the body of the message by which a worker confines itself, with the room in its own folders."""
+        folders = [str(path) for path in view.OWN if path != Path("/proc")]
+        room = {"folders": folders, "size": self.disk_mb * MEGABYTE, "files": self.disk_mb * DISK_FILES_PER_MB}
+        return {**Launch.setup(self, max_bytes), "room": room}
 
 
 class BubblewrapSandbox:
@@ -43,50 +50,65 @@ class BubblewrapSandbox:
     """
 
     name = "bubblewrap"
-    isolated = True
 
-    def probe(self) -> None:
-        """Start a worker and stop it; raises ``SandboxUnavailable`` with the reason and the remedy."""
+    def probe(self) -> Containment:
+        """Start a worker and stop it; tell what holds it. Raises ``SandboxUnavailable`` with reason and remedy."""
         if self._uids:
-            _must_be_open(interpreter.readable_paths())
-        self.missing(())
+            view.must_be_open(interpreter.readable_paths())
+        job = Job(files={}, entry="")
+        try:
+            process = WorkerProcess(self._launch(job), job.limits)
+            try:
+                process.handshake(None)
+                return level.measure(process)
+            finally:
+                process.close()
+        except SandboxUnavailable as error:
+            raise _with_remedy(error) from error
 
     def missing(self, packages: Sequence[str]) -> list[str]:
         """Return those of ``packages``, by the names they are imported by, that a worker cannot import."""
-        job = Job(files={}, entry="", limits=Limits())
-        launch = self._launch(job)
+        job = Job(files={}, entry="")
         try:
-            found: list[str] = confined_worker.ask(launch, job.limits, "find", list(packages))
+            found: list[str] = confined_worker.ask(self._launch(job), job.limits, "find", list(packages))
         except SandboxUnavailable as error:
             raise _with_remedy(error) from error
         return found
 
     async def start(self, job: Job) -> ConfinedWorker:
         """Start a worker; raises ``SandboxUnavailable``."""
-        _must_leave_room(job.mounts)
+        view.must_be_there(job.mounts)
         if self._uids:
-            _must_be_open(job.mounts)
+            view.must_be_open(job.mounts)
         launch = self._launch(job)
         try:
             return await confined_worker.start(launch, job)
         except SandboxUnavailable as error:
             raise _with_remedy(error) from error
 
+    def close(self) -> None:
+        """Do nothing: no worker outlives its job, and nothing is kept warm."""
+
     def _launch(self, job: Job) -> Launch:
-        disk = str(job.limits.disk_mb * MEGABYTE)
-        argv = [self._program, *self._namespaces]
-        argv += ["--perms", "1777", "--size", disk, "--tmpfs", "/tmp"]  # noqa: S108
-        argv += [*_view(job.mounts), "--proc", "/proc", "--remount-ro", "/proc"]
-        argv += ["--perms", "1777", "--size", disk, "--tmpfs", "/dev/shm"]  # noqa: S108
-        argv += ["--remount-ro", "/", "--chdir", "/"]
+        disk_mb, building = max(1, job.limits.disk_mb), job.build is not None
+        size = str(disk_mb * MEGABYTE)
+        seen = [size if word == _SIZE else word for word in _view(view.mounts_of(job))]
+        argv = [self._program, *self._namespaces, *seen, "--remount-ro", "/", "--chdir", "/", "--"]
         limits = rlimits(job.limits)
         if self._uids or _NPROC_IS_PER_NAMESPACE:
             limits["NPROC"] = (job.limits.processes, job.limits.processes)
-        uid = secrets.choice(self._uids) if self._uids else None
-        command, env, ours = interpreter.command(), environment(job, FOLDER), self._filter
-        filter_fd = _readable(self._filter_for_bwrap)
-        argv += ["--seccomp", str(filter_fd), "--", *command]
-        return Launch(argv=argv, env=env, folder=FOLDER, filter=ours, rlimits=limits, uid=uid, fds=(filter_fd,))
+        return _Launch(
+            argv=[*argv, *interpreter.command()],
+            env=environment(job, view.FOLDER),
+            folder=view.FOLDER,
+            filter=filter_program(allow_exec=building, allow_fork=building),
+            rlimits=limits,
+            uid=secrets.choice(self._uids) if self._uids else None,
+            landlock=view.reachable(job),
+            build=building,
+            artefacts=job.artefacts,
+            disk_mb=disk_mb,
+        )
 
     @cached_property
     def _program(self) -> str:
@@ -110,17 +132,12 @@ class BubblewrapSandbox:
     def _namespaces(self) -> list[str]:
         flags = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         flags += ["--die-with-parent", "--cap-drop", "ALL"]
+        kept = ["SYS_ADMIN", "SETPCAP"]  # until the worker confines itself: for the room in its folders
         if self._uids:
-            return [*flags, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
-        return [*flags, "--unshare-user", "--uid", "65534", "--gid", "65534", "--disable-userns"]
-
-    @cached_property
-    def _filter(self) -> bytes:
-        return filter_program(allow_exec=False)
-
-    @cached_property
-    def _filter_for_bwrap(self) -> bytes:
-        return filter_program(allow_exec=True)
+            kept += ["SETUID", "SETGID"]
+        else:
+            flags += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+        return [*flags, *(word for name in kept for word in ("--cap-add", f"CAP_{name}"))]
 
 
 def spare_uids(uid_map: str) -> range | None:
@@ -134,83 +151,43 @@ def spare_uids(uid_map: str) -> range | None:
 @cache
 def _view(mounts: tuple[Path, ...]) -> tuple[str, ...]:
     """Return the arguments that build what a worker sees of the host."""
-    steps: Steps = {}
-    for path in map(Path, interpreter.SYSTEM):
-        if path.is_symlink():
-            steps[path] = ("--symlink", str(path.readlink()), str(path))
-        elif path.exists():
-            steps[path] = ("--ro-bind", str(path), str(path))
-    hidden = interpreter.hidden_paths()
-    for path in sorted({*interpreter.readable_paths(), *mounts}):
-        if not _covered(path, steps, _masks(steps, hidden)):
-            steps[path] = ("--ro-bind", str(path), str(path))
-    for device in DEVICES:
-        steps[Path("/dev", device)] = ("--dev-bind", f"/dev/{device}", f"/dev/{device}")
-    masks = _masks(steps, hidden)
-    steps |= {path: ("--perms", "0755", "--size", "4096", "--tmpfs", str(path)) for path in masks}
-    return (*_with_parents(steps, masks), *(word for path in masks for word in ("--remount-ro", str(path))))
+    return tuple(_arguments(view.steps(mounts)))
 
 
-def _masks(seen: Iterable[Path], hidden: Sequence[Path]) -> list[Path]:
-    """Return where ``hidden`` would show up in a sandbox that has the host's paths ``seen``."""
-    found = []
-    for path in seen:
-        target = path.resolve()
-        found += [path / secret.relative_to(target) for secret in hidden if secret.is_relative_to(target)]
-    return sorted(set(found))
-
-
-def _covered(path: Path, seen: Iterable[Path], masks: Sequence[Path]) -> bool:
-    """Tell whether ``path`` is visible by one of ``seen`` already, with no mask in between."""
-    parents = [parent for parent in seen if path.is_relative_to(parent)]
-    return bool(parents) and not any(path.is_relative_to(mask) for mask in masks)
-
-
-def _with_parents(steps: Steps, masks: Sequence[Path]) -> Iterator[str]:
-    """Yield ``steps``, parents before children so that deeper paths win, each after the folders that lead to it.
-
-    Folders that bwrap makes by itself are closed to other users, so none is left to it.
-    """
-    made = {Path("/"), Path("/tmp")}  # noqa: S108
-    for path in sorted(steps, key=lambda path: path.parts):
-        for parent in reversed(path.parents):
-            above = [seen for seen in steps if parent.is_relative_to(seen)]
-            if parent not in made and (not above or max(above) in masks):
+def _arguments(steps: Sequence[view.Step]) -> Iterator[str]:
+    """Yield how bwrap takes the steps, each after the folders that lead to it: those it makes itself are closed."""
+    made = {Path("/")}
+    masks = {step.path for step in steps if step.kind == "mask"}
+    for step in steps:
+        for parent in reversed(step.path.parents):
+            above = [other.path for other in steps if parent.is_relative_to(other.path) and other.path != step.path]
+            if parent not in made and (not above or max(above) in masks or _is_own(max(above), parent)):
                 made.add(parent)
                 yield from ("--perms", "0755", "--dir", str(parent))
-        made.add(path)
-        yield from steps[path]
+        made.add(step.path)
+        yield from _step(step)
+    for path in sorted(masks):
+        yield from ("--remount-ro", str(path))
+
+
+def _is_own(above: Path, parent: Path) -> bool:
+    """Tell whether ``parent`` lies in an empty folder of the worker's own, where nobody else makes it."""
+    return above in view.OWN and above != parent
+
+
+def _step(step: view.Step) -> tuple[str, ...]:
+    path = str(step.path)
+    return {
+        "link": ("--symlink", step.source, path),
+        "bind": ("--ro-bind", step.source, path),
+        "device": ("--dev-bind", step.source, path),
+        "folder": ("--perms", "1777", "--size", _SIZE, "--tmpfs", path),
+        "mask": ("--perms", "0755", "--size", "4096", "--tmpfs", path),
+        "proc": ("--proc", path, "--remount-ro", path),
+    }[step.kind]
 
 
 def _with_remedy(error: SandboxUnavailable) -> SandboxUnavailable:
     """Add the remedy where bwrap itself was refused something."""
     remedy = f" {REMEDY}" if ": bwrap: " in str(error) else ""
     return SandboxUnavailable(f"The sandbox 'bubblewrap' does not work here: {error}{remedy}")
-
-
-def _must_be_open(paths: Iterable[Path]) -> None:
-    """Refuse paths that the user id of a worker could not read."""
-    for path in paths:
-        if path.exists() and path.stat().st_mode & 0o004 == 0:
-            raise SandboxUnavailable(
-                f"{path} can be read by its owner only, and a worker has a user id of its own. "
-                f"Remedy: chmod -R o+rX {path}"
-            )
-
-
-def _must_leave_room(mounts: Iterable[Path]) -> None:
-    """Refuse mounts that would cover what a worker has of its own."""
-    for path in mounts:
-        for own in OWN:
-            if own.is_relative_to(path):
-                raise SandboxUnavailable(
-                    f"{path} cannot be mounted: a worker has its own {own}. Remedy: mount the folders below it"
-                )
-
-
-def _readable(data: bytes) -> int:
-    """Return a descriptor that reads as ``data``, for one reader."""
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    os.write(write_end, data)
-    os.close(write_end)
-    return read_end

@@ -1,10 +1,12 @@
 """The judge's end of the line to a worker: frames with a deadline, and the end of what the worker prints."""
 
+import fcntl
 import os
 import select
 import socket
 import struct
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from outpace.sandbox._inside import codec
@@ -13,7 +15,9 @@ from outpace.sandbox.base import EndedBy
 MEGABYTE = 1 << 20
 """The unit of ``Limits``: 2**20 bytes."""
 TAIL_BYTES = 8192
+UNASKED = "it sent something that nobody had asked for"
 _CREDENTIALS = struct.Struct("3i")
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 class Ended(Exception):
@@ -26,7 +30,10 @@ class Ended(Exception):
 
 
 class Channel:
-    """A socket to the worker and the pipe of its standard error. Blocking, one user at a time."""
+    """A socket to the worker and the pipe of its standard error. Blocking, one user at a time.
+
+    Descriptors go out to the worker and none comes in: what the worker attaches to its bytes, a plain ``recv`` drops.
+    """
 
     def __init__(self, *, max_bytes: int) -> None:
         """Open both lines; ``their_socket`` and ``their_stderr`` are for the child, then ``close_theirs``."""
@@ -70,6 +77,18 @@ class Channel:
                 except ConnectionError:
                     raise Ended("exit") from None
 
+    def send_with(self, message: bytes, fd: int) -> None:
+        """Write a small frame and hand over ``fd`` with it, also to a worker that is stopped; or raise ``Ended``.
+
+        The line has room: it holds one such frame at a time.
+        """
+        try:
+            sent = socket.send_fds(self.socket, [message], [fd])
+        except (BlockingIOError, ConnectionError):
+            raise Ended("exit") from None
+        if sent != len(message):
+            raise Ended("garbled", "it left its line to the judge full")
+
     def receive(self, deadline_ns: int) -> bytearray:
         """Return the body of the next frame, or raise ``Ended``; ``Garbled`` if it announces more than is allowed."""
         size = int.from_bytes(self._exactly(codec.HEADER, deadline_ns), "big")
@@ -100,6 +119,17 @@ class Channel:
             return False
         except ConnectionError:
             return False
+
+    def listen(self, deadline_ns: int) -> None:
+        """Take what is printed until the deadline; ``Ended`` if the process ends or prints too much."""
+        self.poll.register(self.socket, select.POLLIN)
+        while (left_ms := (deadline_ns - time.perf_counter_ns()) / 1e6) > 0:
+            ready = {fd for fd, _ in self.poll.poll(left_ms)}
+            self.drain()
+            if self.pending():
+                raise Ended("garbled", UNASKED)
+            if self.process in ready or self.socket.fileno() in ready:
+                raise Ended("exit")
 
     def drain(self) -> None:
         """Take what the worker has printed, without waiting; ``Ended`` when it is more than a worker may print."""
@@ -152,3 +182,18 @@ class Channel:
                 return
             if self.process in ready:
                 raise Ended("exit")
+
+
+def sealed(chunks: Iterable[bytes | memoryview]) -> int:
+    """Return a descriptor of memory that holds ``chunks`` and that nobody can change any more (memfd_create(2))."""
+    fd = os.memfd_create("outpace", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

@@ -11,7 +11,8 @@ from outpace.sandbox import _inside
 
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 """The system's programs and libraries."""
-_MODULES = ("", ".codec", ".confine", ".worker")
+_WORKER = ("", ".codec", ".landlock", ".confine", ".line", ".build", ".worker")
+_ZYGOTE = (*_WORKER, ".namespaces", ".zygote")
 _BOOT = """
 import marshal, posix, sys
 from importlib.machinery import ModuleSpec
@@ -62,21 +63,25 @@ def hidden_paths() -> list[Path]:
 
 
 def command() -> list[str]:
-    """Return the command line of a bare worker: isolated, no ``site``, no bytecode; its socket's number goes after it.
+    """Return the command line of a bare interpreter; the number of its socket goes after it.
 
+    It has no ``site``, writes no bytecode, and looks for nothing in the current folder or in the user's own packages.
     It is sent its code instead of finding it in a file, so that no folder of Outpace need be visible to it, and none is
     compiled anew for each worker where bytecode cannot be written.
     """
     text = _BOOT.format(packages=package_folders())
-    return [executable(), "-I", "-S", "-B", "-X", "faulthandler", "-c", text]
+    return [executable(), "-s", "-P", "-S", "-B", "-X", "faulthandler", "-c", text]
 
 
 @cache
-def code() -> bytes:
-    """Return what a bare worker wants to read first: the modules of ``_inside``, compiled, after their length."""
+def code(*, zygote: bool = False) -> bytes:
+    """Return what a bare worker, or zygote, wants to read first: modules of ``_inside``, compiled, after their length.
+
+    The ``main`` of the last module is called with the number of the socket.
+    """
     folder = Path(_inside.__file__).parent
     modules = []
-    for name in _MODULES:
+    for name in _ZYGOTE if zygote else _WORKER:
         path = folder / f"{name[1:] or '__init__'}.py"
         modules.append((f"inside{name}", compile(path.read_text(encoding="utf-8"), f"outpace/{path.name}", "exec")))
     data = marshal.dumps(modules)

@@ -4,15 +4,22 @@ import platform
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from outpace.errors import SandboxUnavailable
 from outpace.limits import Limits
-from outpace.sandbox import confined_worker, interpreter
-from outpace.sandbox.base import Job
+from outpace.sandbox import confined_worker, interpreter, level
+from outpace.sandbox.base import Containment, Job
 from outpace.sandbox.confined_worker import ConfinedWorker
 from outpace.sandbox.launch import Launch, environment, rlimits
 from outpace.sandbox.seccomp import filter_program
+from outpace.sandbox.worker_process import WorkerProcess
+
+LACKING = (
+    "its workers are plain processes of yours with limits, for code that you trust. "
+    "Remedy: a sandbox that isolates, such as zygote, bubblewrap or docker"
+)
 
 
 class ProcessSandbox:
@@ -23,11 +30,16 @@ class ProcessSandbox:
     """
 
     name = "process"
-    isolated = False
 
-    def probe(self) -> None:
-        """Raise ``SandboxUnavailable`` where a worker cannot be started."""
-        self.missing(())
+    def probe(self) -> Containment:
+        """Start a worker and stop it; tell what holds it, at best level D. Raises ``SandboxUnavailable``."""
+        job = Job(files={}, entry="")
+        process = WorkerProcess(self._launch(job), job.limits)
+        try:
+            process.handshake(None)
+            return replace(level.measure(process), level="D", lacking=LACKING)
+        finally:
+            process.close()
 
     def missing(self, packages: Sequence[str]) -> list[str]:
         """Return those of ``packages`` that a worker cannot import."""
@@ -39,10 +51,14 @@ class ProcessSandbox:
         """Start a worker; raises ``SandboxUnavailable``."""
         return await confined_worker.start(self._launch(job), job)
 
+    def close(self) -> None:
+        """Do nothing: no worker outlives its job, and nothing is kept warm."""
+
     def _launch(self, job: Job) -> Launch:
         if sys.platform != "linux":
             raise SandboxUnavailable(f"The sandbox 'process' runs on Linux only; this is {platform.system()}.")
-        program = filter_program(allow_exec=False)
+        building = job.build is not None
+        program = filter_program(allow_exec=building, allow_fork=building)
         scratch = Path(tempfile.mkdtemp(prefix="outpace-"))
         folder = str(scratch / "work")
         return Launch(
@@ -51,6 +67,8 @@ class ProcessSandbox:
             folder=folder,
             filter=program,
             rlimits=rlimits(job.limits),
+            build=building,
+            artefacts=job.artefacts,
             die_with_parent=True,
             scratch=scratch,
         )

@@ -1,8 +1,9 @@
 """The system-call filter of a worker, as a classic BPF program.
 
 A deny list: what a numerical program never needs and what has led out of sandboxes before. Threads may be started,
-processes not; no sockets but pairs within the process; no namespaces; no memory outside the limits (memfd, System V).
-The default way of the kernel's own documentation, Documentation/userspace-api/seccomp_filter.rst.
+processes not (only in a compile stage); no sockets but connected pairs; no namespaces; no memory outside the limits
+(memfd, System V). Calls that are newer than the list do not exist. See the kernel's own documentation,
+Documentation/userspace-api/seccomp_filter.rst.
 """
 
 import errno
@@ -29,7 +30,9 @@ _X86_64: dict[str, int] = {
     "sched_setaffinity": 203, "sched_setscheduler": 144, "sched_setattr": 314, "sched_setparam": 142,
     "setpriority": 141, "ioprio_set": 251,
     "migrate_pages": 256, "move_pages": 279, "mbind": 237, "set_mempolicy": 238,
-    "iopl": 172, "ioperm": 173, "modify_ldt": 154, "fork": 57, "vfork": 58,
+    "iopl": 172, "ioperm": 173, "modify_ldt": 154, "connect": 42, "bind": 49, "listen": 50,
+    "process_mrelease": 448, "set_mempolicy_home_node": 450, "statmount": 457, "listmount": 458,
+    "lsm_get_self_attr": 459, "lsm_set_self_attr": 460, "lsm_list_modules": 461, "fork": 57, "vfork": 58,
     "clone": 56, "clone3": 435, "execve": 59, "execveat": 322, "socket": 41, "socketpair": 53,
 }  # fmt: skip
 _AARCH64: dict[str, int] = {
@@ -50,22 +53,29 @@ _AARCH64: dict[str, int] = {
     "sched_setaffinity": 122, "sched_setscheduler": 119, "sched_setattr": 274, "sched_setparam": 118,
     "setpriority": 140, "ioprio_set": 30,
     "migrate_pages": 238, "move_pages": 239, "mbind": 235, "set_mempolicy": 237,
+    "connect": 203, "bind": 200, "listen": 201, "process_mrelease": 448, "set_mempolicy_home_node": 450,
+    "statmount": 457, "listmount": 458, "lsm_get_self_attr": 459, "lsm_set_self_attr": 460, "lsm_list_modules": 461,
     "clone": 220, "clone3": 435, "execve": 221, "execveat": 281, "socket": 198, "socketpair": 199,
 }  # fmt: skip
-_SPECIAL = {"clone", "clone3", "execve", "execveat", "socket", "socketpair"}
+_SPECIAL = {"clone", "clone3", "execve", "execveat", "fork", "vfork", "socket", "socketpair"}
 TABLES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 """Audit number of the architecture and the numbers of its calls, by the name that ``platform.machine()`` gives it."""
+NEWEST = 462
+"""The newest call that this list has an opinion on (numbers are the same everywhere from 424 on)."""
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _ARGUMENT_0 = 0, 4, 16
+_LOAD, _EQUAL, _ABOVE, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _X32 = 0x40000000
-_CLONE_THREAD, _CLONE_NEW = 0x00010000, 0x7E020080
-_AF_UNIX = 1
+_CLONE_THREAD, _CLONE_NEW, _CLONE_PARENT = 0x00010000, 0x7E020080, 0x00008000
+_AF_UNIX, _SOCK_STREAM, _KIND_OF_SOCKET = 1, 1, 0xF
 
 
-def filter_program(*, allow_exec: bool, machine: str | None = None) -> bytes:
-    """Return the filter for ``machine`` (default: this one); ``allow_exec`` only for whoever starts the worker.
+def filter_program(*, allow_exec: bool, allow_fork: bool = False, machine: str | None = None) -> bytes:
+    """Return the filter for ``machine`` (default: this one).
+
+    ``allow_exec`` is for whoever starts the worker, together with ``allow_fork`` for a compile stage. Modes, owners and
+    times of files may be changed: no worker sees files of its own user that it could not write as well.
 
     Raises:
         SandboxUnavailable: there is no table of calls for this architecture.
@@ -80,32 +90,46 @@ def filter_program(*, allow_exec: bool, machine: str | None = None) -> bytes:
     denied = [number for name, number in numbers.items() if name not in _SPECIAL]
     if not allow_exec:
         denied += [numbers["execve"], numbers["execveat"]]
+    if not allow_fork:
+        denied += [numbers[name] for name in ("fork", "vfork") if name in numbers]
     program = [
         _step(_LOAD, _ARCHITECTURE), _step(_EQUAL, architecture, 1, 0), _step(_RETURN, _KILL),
         _step(_LOAD, _NUMBER), _step(_AT_LEAST, _X32, 0, 1), _step(_RETURN, _KILL),
+        _step(_ABOVE, NEWEST, 0, 1), _step(_RETURN, _FAIL | errno.ENOSYS),
     ]  # fmt: skip
     for number in denied:
         program += [_step(_EQUAL, number, 0, 1), _step(_RETURN, _FAIL | errno.EPERM)]
-    program += _sockets(numbers) + _threads_only(numbers) + [_step(_RETURN, _ALLOW)]
+    program += [*_sockets(numbers), *_clones(numbers, allow_fork), _step(_RETURN, _ALLOW)]
     return b"".join(program)
 
 
 def _sockets(numbers: dict[str, int]) -> list[bytes]:
-    """No sockets; a pair of connected ones within the process (asyncio needs it) may be made."""
+    """No sockets; a connected pair of streams (asyncio needs one) may be made.
+
+    Not of datagrams: such a socket can send to any address (unix(7)), and neither Landlock nor a view of the network of
+    its own stands between it and the sockets that lie in visible folders.
+    """
     return [
         _step(_EQUAL, numbers["socket"], 0, 1), _step(_RETURN, _FAIL | errno.EACCES),
-        _step(_EQUAL, numbers["socketpair"], 0, 4),
-        _step(_LOAD, _ARGUMENT_0), _step(_EQUAL, _AF_UNIX, 0, 1), _step(_RETURN, _ALLOW),
+        _step(_EQUAL, numbers["socketpair"], 0, 7),
+        _step(_LOAD, _ARGUMENT_0), _step(_EQUAL, _AF_UNIX, 0, 4),
+        _step(_LOAD, _ARGUMENT_1), _step(_AND, _KIND_OF_SOCKET), _step(_EQUAL, _SOCK_STREAM, 0, 1),
+        _step(_RETURN, _ALLOW),
         _step(_RETURN, _FAIL | errno.EACCES),
     ]  # fmt: skip
 
 
-def _threads_only(numbers: dict[str, int]) -> list[bytes]:
-    """Threads, but no processes, no namespaces; clone3 hides its flags in memory, so libc must fall back to clone."""
+def _clones(numbers: dict[str, int], allow_fork: bool) -> list[bytes]:
+    """Threads but no namespaces, and processes only if ``allow_fork``, then as children of whoever starts them.
+
+    clone3 hides its flags in memory where no filter can look, so libc must fall back to clone.
+    """
+    denied = _CLONE_NEW | _CLONE_PARENT if allow_fork else _CLONE_NEW
+    thread = _step(_ANY_BIT, 0xFFFFFFFF if allow_fork else _CLONE_THREAD, 0, 1)
     return [
         _step(_EQUAL, numbers["clone3"], 0, 1), _step(_RETURN, _FAIL | errno.ENOSYS),
         _step(_EQUAL, numbers["clone"], 0, 5), _step(_LOAD, _ARGUMENT_0),
-        _step(_ANY_BIT, _CLONE_NEW, 2, 0), _step(_ANY_BIT, _CLONE_THREAD, 0, 1), _step(_RETURN, _ALLOW),
+        _step(_ANY_BIT, denied, 2, 0), thread, _step(_RETURN, _ALLOW),
         _step(_RETURN, _FAIL | errno.EPERM),
     ]  # fmt: skip
 

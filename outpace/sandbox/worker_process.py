@@ -5,73 +5,79 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from outpace.errors import SandboxUnavailable
 from outpace.limits import Limits
-from outpace.sandbox import interpreter
+from outpace.sandbox import cgroups
 from outpace.sandbox._inside import codec
 from outpace.sandbox.base import EndedBy, Reply, Usage
-from outpace.sandbox.channel import MEGABYTE, Channel, Ended
+from outpace.sandbox.channel import MEGABYTE, UNASKED, Channel, Ended, sealed
+from outpace.sandbox.child import Child, Program, Spawn
 from outpace.sandbox.launch import Launch
+from outpace.sandbox.tree import STOP_WALL_S, Tree
 
 START_WALL_S = 60.0
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "Cannot allocate memory", "MemoryError", "Memory allocation")
+_MAX_PROBLEM_BYTES = 1 << 40
 
 
 class WorkerProcess:
-    """A confined process; one request at a time, blocking. ``ConfinedWorker`` is its asynchronous face."""
+    """A confined process; one request at a time, blocking. ``ConfinedWorker`` is its asynchronous face.
 
-    def __init__(self, launch: Launch, limits: Limits) -> None:
+    It runs from a go to the reply; the rest of the time all of its threads are stopped.
+    """
+
+    def __init__(self, launch: Launch, limits: Limits, *, spawn: Spawn = Program) -> None:
         """Start the process; ``handshake`` must follow.
 
-        The kernel kills a worker when the thread that started it ends, so call this in a thread that lives on.
+        The kernel kills a program when the thread that started it ends, so call this in a thread that lives on.
         """
         self.launch, self.limits = launch, limits
         self.started = time.monotonic()
         self.ended: Reply | None = None
         self.usage: Usage | None = None
         self.number = secrets.randbits(32)
-        self.pid = 0
-        self.pidfds: list[int] = []
-        self.clock: int | None = None
-        self.cpu_ns = 0
-        self.turn, self.signals = threading.Lock(), threading.Lock()
+        self.tree: Tree | None = None
+        self.group: cgroups.Group | None = None
+        self.replied_cpu_ns = 0
+        self.turn = threading.Lock()
         self.channel = Channel(max_bytes=limits.output_mb * MEGABYTE)
         try:
-            self.process = _spawn(launch, self.channel)
-        except OSError as error:
+            self.child: Child = spawn(launch, self.channel)
+        except BaseException:
             self.channel.close()
             _remove(self.launch.scratch)
-            raise SandboxUnavailable(f"Cannot start a worker with {launch.argv[0]}: {error.strerror}.") from error
+            raise
         finally:
             self.channel.close_theirs()
             for fd in launch.fds:
                 os.close(fd)
 
+    @property
+    def pid(self) -> int:
+        """The host's pid of the process that holds the candidate; 0: not known yet."""
+        return self.tree.pid if self.tree else 0
+
     def handshake(self, cores: Sequence[int] | None) -> None:
         """Let the worker confine itself and find out its pid; raises ``SandboxUnavailable`` if it cannot."""
-        setup = {
-            "max_bytes": self.channel.max_bytes,
-            "folder": self.launch.folder,
-            "uid": self.launch.uid,
-            "die_with_parent": self.launch.die_with_parent,
-            "rlimits": dict(self.launch.rlimits),
-            "filter": self.launch.filter,
-        }
         deadline = time.perf_counter_ns() + int(START_WALL_S * 1e9)
+        body, head = self.launch.setup(self.channel.max_bytes), (self.number, "setup")
+        setup = codec.frame(body, head=head, max_bytes=_MAX_PROBLEM_BYTES)
         with self.turn:
             try:
-                self.channel.send([interpreter.code(), *self._request("setup", setup)], deadline)
+                self.channel.send([self.child.greeting, *setup], deadline)
+                self._join_group(self.child.worker_pid)  # while it confines itself: the kernel makes us wait
                 self._identify(self.channel.sender(deadline))
-                reply = self._answer(self.channel.receive(deadline))
+                reply = _reply(self.channel.receive(deadline), self.number)
+                self.replied_cpu_ns = self._stand_still()
             except (Ended, codec.Garbled) as error:
-                raise SandboxUnavailable(self._why(error)) from error
+                raise SandboxUnavailable(_why(self, error)) from error
         if reply.error is not None:
             raise SandboxUnavailable(f"A worker cannot confine itself: {reply.error}.")
         if cores is not None:
@@ -79,31 +85,54 @@ class WorkerProcess:
 
     def pin(self, cores: Sequence[int]) -> None:
         """Move all threads of the worker to ``cores``; one that has ended takes no notice."""
-        if self.ended is not None:
-            return
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            for thread in Path(f"/proc/{self.pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), cores)
+        if self.ended is None and self.tree is not None:
+            self.tree.pin(cores)
 
-    def exchange(self, kind: str, body: Any, wall_s: float) -> Reply:
-        """Send one request and return the reply, or how the worker ended; an ended worker answers so for ever."""
+    def exchange(self, kind: str, bodies: Sequence[Any], wall_s: float) -> Reply:
+        """Send one request after the other, each as soon as the last is answered; ``output`` is the list of answers.
+
+        The clocks run from the first go to the last reply. No call sees anything of a later one's inputs: they are not
+        there yet. A worker that ended gives the reply that tells how, and from then on no other.
+        Raises ``SandboxUnavailable`` where it ended because the sandbox itself has failed.
+        """
         with self.turn:
             if self.ended is not None:
                 return self.ended
-            chunks = self._request(kind, body)
-            if self.channel.pending():
-                return self._end(Ended("garbled", "it sent something that nobody had asked for"), 0, 0)
-            return self._timed(chunks, wall_s)
+            inputs: list[int] = []
+            try:
+                for body in bodies:
+                    _, *chunks = codec.frame(body, max_bytes=_MAX_PROBLEM_BYTES, name="problem")
+                    inputs.append(sealed(chunks))
+                if self.channel.pending():
+                    return self._end(Ended("garbled", UNASKED))
+                return self._timed(kind, inputs, wall_s)
+            except SandboxUnavailable as error:
+                self.ended = Reply(ended_by="signal", detail=str(error))
+                raise
+            finally:
+                for fd in inputs:
+                    os.close(fd)
+
+    def idle(self, wall_s: float) -> int:
+        """Let the worker run without a request; return the CPU time that it used. An ended worker uses none."""
+        with self.turn:
+            if self.ended is not None or self.tree is None:
+                return 0
+            before = self.tree.read_cpu_ns()
+            try:
+                self.tree.resume()
+                self.channel.listen(time.perf_counter_ns() + int(wall_s * 1e9))
+                self.replied_cpu_ns = self._stand_still()
+            except Ended as ended:
+                self._end(ended)
+            return self.tree.read_cpu_ns() - before
 
     def kill(self) -> None:
         """Kill the whole tree, from any thread; a request that is under way then ends."""
-        with self.signals:
-            self._cpu_ns()
-            for pidfd in self.pidfds:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            if not self.pidfds:
-                self.process.kill()
+        if self.tree is not None:
+            self.tree.kill()
+        else:
+            self.child.kill()
 
     def close(self) -> Usage:
         """Kill and reap the tree, free everything, and tell what was used."""
@@ -111,125 +140,168 @@ class WorkerProcess:
             return self.usage
         self.kill()
         with self.turn:
-            self.process.wait(START_WALL_S)
-            with contextlib.suppress(Ended):
-                self.channel.drain()
-            self.channel.close()
-            with self.signals:
-                for pidfd in self.pidfds:
-                    os.close(pidfd)
-                self.pidfds = []
-            _remove(self.launch.scratch)
-            ended_by = self.ended.ended_by if self.ended else None
-            wall_s = time.monotonic() - self.started
-            self.usage = Usage(wall_s=wall_s, cpu_s=self.cpu_ns / 1e9, ended_by=ended_by, stderr=self.stderr())
-            self.ended = self.ended or Reply(ended_by="exit", detail="the worker was closed")
+            if self.usage is None:
+                self.usage = self._free()
         return self.usage
 
     def stderr(self) -> str:
         """Return the tail of what was printed."""
         return self.channel.tail.decode(errors="replace")
 
-    def _request(self, kind: str, body: Any) -> list[bytes | memoryview]:
-        self.number += 1
-        return codec.frame(body, head=(self.number, kind), max_bytes=1 << 40, name="problem")
-
-    def _timed(self, chunks: list[bytes | memoryview], wall_s: float) -> Reply:
-        cpu = self._cpu_ns()
+    def _timed(self, kind: str, inputs: Sequence[int], wall_s: float) -> Reply:
+        """Give the goes and wait for the replies. Inputs become reachable with their go, not before."""
+        assert self.tree is not None
+        first, self.number = self.number + 1, self.number + len(inputs)
+        goes = [b"".join(codec.frame(None, head=(first + i, kind), max_bytes=1 << 20)) for i in range(len(inputs))]
+        before = self.tree.read_cpu_ns()
+        idle_ns = before - self.replied_cpu_ns
         start = time.perf_counter_ns()
-        deadline = start + int(wall_s * 1e9)
+        wall_ns = 0
         try:
-            self.channel.send(chunks, deadline)
-            body = self.channel.receive(deadline)
-            wall_ns, cpu_ns = time.perf_counter_ns() - start, self._cpu_ns() - cpu
+            bodies = _relay(self.channel, self.tree, list(zip(goes, inputs, strict=True)), start + int(wall_s * 1e9))
+            wall_ns = time.perf_counter_ns() - start
+            self.replied_cpu_ns = self._stand_still()
             self.channel.drain()
-            return self._answer(body, wall_ns=wall_ns, cpu_ns=cpu_ns)
+            found, cpu_ns = _replies(bodies, first), self.replied_cpu_ns - before
+            threads = self.tree.threads
+            return replace(found, wall_ns=wall_ns, cpu_ns=cpu_ns, idle_cpu_ns=idle_ns, threads=threads)
         except Ended as ended:
-            if ended.by == "timeout":
+            if ended.by == "timeout" and not ended.detail:
                 ended.detail = f"no answer within {wall_s:g} s"
-            return self._end(ended, time.perf_counter_ns() - start, self._cpu_ns() - cpu)
+            wall_ns = wall_ns or time.perf_counter_ns() - start
+            return self._end(ended, wall_ns=wall_ns, cpu_ns=self.tree.read_cpu_ns() - before)
         except codec.Garbled as error:
-            return self._end(Ended("garbled", str(error)), wall_ns, cpu_ns)
+            return self._end(Ended("garbled", str(error)), wall_ns=wall_ns, cpu_ns=self.replied_cpu_ns - before)
 
-    def _answer(self, body: bytearray, *, wall_ns: int = 0, cpu_ns: int = 0) -> Reply:
-        message = codec.decode(body)
-        if type(message) is not list or len(message) != 3 or message[0] != self.number:
-            raise codec.Garbled("it is not the answer to the question that was asked")
-        _, kind, value = message
-        if kind == "value":
-            return Reply(output=value, wall_ns=wall_ns, cpu_ns=cpu_ns)
-        if kind == "error" and type(value) is str:
-            return Reply(error=value, wall_ns=wall_ns, cpu_ns=cpu_ns)
-        raise codec.Garbled("it is neither a value nor an error")
+    def _stand_still(self) -> int:
+        """Stop the worker, and only then read its clock: whatever it does after its reply belongs to the call."""
+        assert self.tree is not None
+        if not self.tree.stop():
+            raise Ended("timeout", f"it could not be stopped within {STOP_WALL_S:g} s")
+        return self.tree.read_cpu_ns()
 
     def _identify(self, pid: int) -> None:
-        """Note the host's pid of the worker and of the first process of its tree."""
-        self.pid = pid
-        self.clock = (~pid << 3) | 2  # the kernel's CPU clock of the process, as in clock_getcpuclockid(3)
-        self.pidfds.append(os.pidfd_open(pid))
-        self.channel.watch(self.pidfds[0])
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        if parent not in {os.getpid(), self.process.pid}:
-            self.pidfds.append(os.pidfd_open(parent))
+        """Note the host's pid of the worker and what must die with it, and put it into its control groups."""
+        pidfds: list[int] = []
+        try:
+            pidfds.append(os.pidfd_open(pid))
+            pidfds += map(os.pidfd_open, self.child.above(pid))
+            self.tree = Tree(pid, pidfds)
+        except (ProcessLookupError, FileNotFoundError):
+            for pidfd in pidfds:
+                os.close(pidfd)
+            raise Ended("exit") from None
+        self.channel.watch(pidfds[0])
+        if self.child.worker_pid is None:
+            self._join_group(pid)
+        elif self.child.worker_pid != pid:
+            raise SandboxUnavailable(f"A process answers for a worker that is another: {pid}.")
 
-    def _cpu_ns(self) -> int:
-        """Return the CPU time of the worker, the last known one if it is gone."""
-        if self.clock is not None:
-            with contextlib.suppress(OSError):
-                self.cpu_ns = max(self.cpu_ns, time.clock_gettime_ns(self.clock))
-        return self.cpu_ns
+    def _join_group(self, pid: int | None) -> None:
+        """Put the worker into control groups of its own, where the host has some and the sandbox wants them."""
+        if pid is None or not self.launch.control_group:
+            return
+        self.group = cgroups.make(self.limits)
+        if self.group is not None:
+            self.group.add(pid)
 
-    def _end(self, ended: Ended, wall_ns: int, cpu_ns: int) -> Reply:
+    def _end(self, ended: Ended, *, wall_ns: int = 0, cpu_ns: int = 0) -> Reply:
         """Kill what is left and turn the end into the reply that this worker gives from now on."""
         by, detail = ended.by, ended.detail
         if by == "exit":
-            by, detail = self._cause()
+            by, detail = _cause(self)
         self.kill()
-        self.process.wait(START_WALL_S)
+        self.child.wait(START_WALL_S)
         with contextlib.suppress(Ended):
             self.channel.drain()
         self.ended = Reply(ended_by=by, detail=detail, wall_ns=wall_ns, cpu_ns=cpu_ns)
         return self.ended
 
-    def _cause(self) -> tuple[EndedBy, str]:
-        """Find out why a worker is gone; one that only hung up is not."""
-        try:
-            status = self.process.wait(2)
-        except subprocess.TimeoutExpired:
-            return "garbled", "it closed its line to the judge"
-        number = -status if status < 0 else status - 128  # bwrap reports a signal as 128 + its number
-        name = signal.Signals(number).name if number in set(signal.Signals) else None
-        if name == "SIGXCPU":
-            return "timeout", f"more than {self.limits.cpu_s:g} s of CPU time used"
+    def _free(self) -> Usage:
+        with contextlib.suppress(SandboxUnavailable):  # the sandbox has failed, and the worker is gone with it
+            self.child.wait(START_WALL_S)
         with contextlib.suppress(Ended):
             self.channel.drain()
-        how = f"killed by {name}" if name else f"it ended itself with exit code {status}"
-        if status != 0 and any(word in self.stderr() for word in _OUT_OF_MEMORY):
-            return "memory", f"{how} after running out of memory (limit {self.limits.memory_mb} MB)"
-        return ("signal" if name else "exit"), how
-
-    def _why(self, error: Exception) -> str:
-        """Explain a worker that never came up by what it, or the program that confines it, printed."""
-        self.kill()
-        self.process.wait(START_WALL_S)
-        with contextlib.suppress(Ended):
-            self.channel.drain()
-        lines = [line for line in self.stderr().splitlines() if line.strip()]
-        return f"A worker did not start: {lines[-1].rstrip('.') if lines else str(error) or 'no message'}."
+        self.channel.close()
+        if self.tree is not None:
+            self.tree.close()
+        if self.group is not None:
+            self.group.close()
+        _remove(self.launch.scratch)
+        ended_by = self.ended.ended_by if self.ended else None
+        self.ended = self.ended or Reply(ended_by="exit", detail="the worker was closed")
+        wall_s, cpu_s = time.monotonic() - self.started, self.tree.cpu_ns / 1e9 if self.tree else 0.0
+        return Usage(wall_s=wall_s, cpu_s=cpu_s, ended_by=ended_by, stderr=self.stderr())
 
 
-def _spawn(launch: Launch, channel: Channel) -> "subprocess.Popen[bytes]":
-    line = channel.their_socket.fileno()
-    return subprocess.Popen(
-        [*launch.argv, str(line)],
-        env=dict(launch.env),
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=channel.their_stderr,
-        stderr=channel.their_stderr,
-        pass_fds=(line, *launch.fds),
-        start_new_session=True,  # Ctrl-C on the terminal is for us alone
-    )
+def _relay(channel: Channel, tree: Tree, goes: Sequence[tuple[bytes, int]], deadline_ns: int) -> list[bytearray]:
+    """Return the answer to each go; the next is sent as soon as the last is answered, before any is read."""
+    bodies: list[bytearray] = []
+    room = channel.max_bytes
+    for go, inputs in goes:
+        channel.send_with(go, inputs)
+        if not bodies:
+            tree.resume()
+        bodies.append(channel.receive(deadline_ns))
+        room -= len(bodies[-1])
+        if room < 0:
+            raise Ended("output", f"answers of more than {channel.max_bytes} bytes together")
+    return bodies
+
+
+def only(reply: Reply) -> Reply:
+    """Return the reply to a single request, with its answer as ``output``."""
+    return replace(reply, output=reply.output[0]) if reply.ok else reply
+
+
+def _replies(bodies: Sequence[bytearray], first: int) -> Reply:
+    """Return the answers as one reply, or the first error among them, without the clocks; raises ``Garbled``.
+
+    ``first`` is the number of the request that the first body answers.
+    """
+    replies = [_reply(body, first + index) for index, body in enumerate(bodies)]
+    return next((reply for reply in replies if not reply.ok), Reply(output=[reply.output for reply in replies]))
+
+
+def _reply(body: bytearray, number: int) -> Reply:
+    """Return what a worker answered to the request of this number, without the clocks; raises ``Garbled``."""
+    message = codec.decode(body)
+    if type(message) is not list or len(message) != 3 or message[0] != number:
+        raise codec.Garbled("it is not the answer to the question that was asked")
+    _, kind, value = message
+    if kind == "value":
+        return Reply(output=value)
+    if kind in {"error", "unfit"} and type(value) is str:
+        return Reply(error=value, unfit=kind == "unfit")
+    raise codec.Garbled("it is neither a value nor an error")
+
+
+def _cause(worker: WorkerProcess) -> tuple[EndedBy, str]:
+    """Find out why a worker is gone; one that only hung up is not."""
+    try:
+        status = worker.child.wait(2)
+    except TimeoutError:
+        return "garbled", "it closed its line to the judge"
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else None
+    if name == "SIGXCPU":
+        return "timeout", f"more than {worker.limits.cpu_s:g} s of CPU time used"
+    with contextlib.suppress(Ended):
+        worker.channel.drain()
+    how = f"killed by {name}" if name else f"it ended itself with exit code {status}"
+    starved = name == "SIGKILL" and worker.group is not None and worker.group.out_of_memory()
+    if starved or (status != 0 and any(word in worker.stderr() for word in _OUT_OF_MEMORY)):
+        return "memory", f"{how} after running out of memory (limit {worker.limits.memory_mb} MB)"
+    return ("signal" if name else "exit"), how
+
+
+def _why(worker: WorkerProcess, error: Exception) -> str:
+    """Explain a worker that never came up by what it, or the program that confines it, printed."""
+    worker.kill()
+    worker.child.wait(START_WALL_S)
+    with contextlib.suppress(Ended):
+        worker.channel.drain()
+    lines = [line for line in worker.stderr().splitlines() if line.strip()]
+    return f"A worker did not start: {lines[-1].rstrip('.') if lines else str(error) or 'no message'}."
 
 
 def _remove(scratch: Path | None) -> None:

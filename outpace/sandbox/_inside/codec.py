@@ -20,6 +20,7 @@ from msgpack import ExtType, packb, unpackb
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the module ``typing`` would cost every worker 5 ms
     from collections.abc import Sequence
+    from mmap import mmap
     from typing import Any
 
 HEADER = 8
@@ -73,10 +74,11 @@ def frame(
     return chunks
 
 
-def decode(body: bytes | bytearray, *, copy: bool = False) -> Any:
+def decode(body: bytes | bytearray | mmap, *, copy: bool = False) -> Any:
     """Return the value in the body of a frame, or raise ``Garbled`` and nothing else.
 
-    Arrays are views of ``body`` (writable if it is a bytearray) unless ``copy`` asks for arrays that own their memory.
+    Arrays are views of ``body`` (writable if that is) unless ``copy`` asks for arrays that own their memory; only then
+    may ``body`` be a mapping that is closed afterwards.
     """
     try:
         return _Decoder(body, copy).value()
@@ -188,7 +190,7 @@ class _Encoder:
 class _Decoder:
     """Reads one body; strict about everything that an honest encoder never writes."""
 
-    def __init__(self, body: bytes | bytearray, copy: bool) -> None:
+    def __init__(self, body: bytes | bytearray | mmap, copy: bool) -> None:
         self.body, self.copy, self.items = body, copy, 0
         if len(body) < HEADER:
             raise Garbled(f"a frame's body has {len(body)} bytes")

@@ -1,31 +1,39 @@
 """The process that holds one candidate: it confines itself, then answers requests on a socket until it is killed.
 
-It is sent to a bare interpreter by that socket, which then calls ``main``. Frames in: ``[id, kind, body]``; frames out:
-``[id, "value", answer]`` or ``[id, "error", text]``. Nothing in here is trusted with more than the answer.
+It is sent to a bare interpreter by that socket, which then calls ``main``; or a zygote forks it, which has it already.
+Frames in: ``[id, kind, body]``, where the body of all but the first lies in a sealed memory file that comes with the
+frame. Frames out: ``[id, "value", answer]``, ``[id, "error", text]``, or ``[id, "unfit", text]`` where the
+answer is no plain data. Nothing in here is trusted with more than the answer.
 """
 
 from __future__ import annotations
 
-import _socket
+import mmap
 import os
 import sys
 
-from . import codec
+from . import build, codec
 from .confine import confine
+from .line import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the module ``typing`` would cost every worker 5 ms
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _ERROR_CHARS = 4000
-_PRIVATE_FD = 200
+PRIVATE_FD = 200
+"""The number of the line to the judge, where a stray loop over descriptors is unlikely to reach it."""
 
 
 def main(judge: int) -> None:
-    """Serve the judge at the other end of this file descriptor until it hangs up."""
+    """Serve the judge at the other end of this file descriptor until it hangs up, then end the process."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # lose no line of output
+    if judge != PRIVATE_FD:
+        os.dup2(judge, PRIVATE_FD, inheritable=False)
+        os.close(judge)
     try:
-        Server(_take_over_streams(judge)).serve()
+        Server(Line(PRIVATE_FD)).serve()
     except (EOFError, ConnectionError):
         os._exit(0)
 
@@ -33,8 +41,8 @@ def main(judge: int) -> None:
 class Server:
     """Answers the requests of one judge about one candidate."""
 
-    def __init__(self, connection: _socket.socket) -> None:
-        self.connection = connection
+    def __init__(self, line: Line) -> None:
+        self.line = line
         self.max_bytes = 1 << 20
         self.folder = ""
         self.call: Callable[..., Any] | None = None
@@ -43,27 +51,54 @@ class Server:
             "find": self._find,
             "load": self._load,
             "call": self._call,
+            "audit": self._audit,
+            "build": self._build,
         }
 
     def serve(self) -> None:
         """Answer requests in order; an exception of the candidate is an answer too."""
         while True:
-            number, kind, body = codec.decode(self._read(), copy=True)
-            try:
-                answer = self.handlers[kind](body)
-                chunks = codec.frame(answer, head=(number, "value"), max_bytes=self.max_bytes, name="output")
-            except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt of a candidate as well)
-                chunks = codec.frame(self._explain(error), head=(number, "error"), max_bytes=1 << 20)
-            answer = body = None
+            message, fds = self.line.read()
+            number, kind, body = codec.decode(message, copy=True)
+            chunks = self._answer(number, kind, body, fds)
+            body = None
             _flush()
-            self._write(chunks)
+            self.line.write(chunks)
+
+    def _answer(self, number: int, kind: str, body: Any, fds: list[int]) -> list[bytes | memoryview]:
+        try:
+            if kind != "setup":
+                body = _taken(fds)
+            answer = self.handlers[kind](body)
+        except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt of a candidate as well)
+            return codec.frame(self._explain(error), head=(number, "error"), max_bytes=1 << 20)
+        try:
+            return codec.frame(answer, head=(number, "value"), max_bytes=self.max_bytes, name="output")
+        except BaseException as error:  # noqa: BLE001  (looking at an object can run its code)
+            return codec.frame(self._explain(error), head=(number, "unfit"), max_bytes=1 << 20)
 
     def _setup(self, body: Any) -> None:
         self.max_bytes = body["max_bytes"]
         self.folder = body["folder"]
+        for folder in (self.folder, f"{self.folder}.driver"):
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103  (pathlib would cost every worker 4 ms)
+            if body["uid"] is not None:  # nobody else is here to see them
+                os.chmod(folder, 0o777)  # noqa: PTH101, S103
+        self._put_artefacts(body["artefacts"])
         confine(body)
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)  # noqa: PTH103  (pathlib would cost every worker 4 ms)
         os.chdir(self.folder)
+
+    def _put_artefacts(self, artefacts: dict[str, bytes]) -> None:
+        """Lay down what a compile stage made, before this process gives up the right to."""
+        if not artefacts:
+            return
+        place = f"{self.folder}.build"
+        for path, content in artefacts.items():
+            _store(place, path, content, mode=0o555)
+        for folder, _, _ in os.walk(place):
+            os.chmod(folder, 0o555)  # noqa: PTH101, S103
+        os.environ["OUTPACE_BUILD"] = place
+        sys.path.insert(0, place)
 
     def _find(self, names: list[str]) -> list[str]:
         from importlib.machinery import PathFinder
@@ -73,7 +108,7 @@ class Server:
 
     def _load(self, body: Any) -> None:
         for path, text in body["files"].items():
-            _store(self.folder, path, text)
+            _store(self.folder, path, text.encode())
         if "program.py" not in body["files"]:
             raise _Refused(f"program.py is missing; the files are: {', '.join(body['files']) or 'none'}")
         program = _import_from(self.folder, "program")
@@ -84,7 +119,7 @@ class Server:
         if body["driver"] is None:
             self.call = entry
             return
-        _store(f"{self.folder}.driver", "driver.py", body["driver"])
+        _store(f"{self.folder}.driver", "driver.py", body["driver"].encode())
         driver = _import_from(f"{self.folder}.driver", "driver")
         self.call = lambda **problem: driver.run(entry, **problem)
 
@@ -93,6 +128,20 @@ class Server:
             raise _Refused("the program is not loaded")
         return self.call(**problem)
 
+    def _audit(self, problem: dict[str, Any]) -> dict[str, Any]:
+        answer = self._call(problem)
+        found = list(_arrays(answer))
+        shared = [name for name, value in problem.items() if any(_overlap(a, b) for a in _arrays(value) for b in found)]
+        return {"answer": answer, "inputs": problem, "shared": shared}
+
+    def _build(self, body: Any) -> dict[str, bytes]:
+        for path, text in body["files"].items():
+            _store(self.folder, path, text.encode())
+        try:
+            return build.run(body["command"], self.folder, self.max_bytes)
+        except build.BuildFailed as error:
+            raise _Refused(str(error)) from None
+
     def _explain(self, error: BaseException) -> str:
         """Return the error with the lines of the candidate that led to it, made safe against the error's own tricks."""
         try:
@@ -100,51 +149,47 @@ class Server:
         except BaseException as second:  # noqa: BLE001  (str() of the error is the candidate's code)
             return f"{type(error).__name__} (its text cannot be shown: {type(second).__name__})"[:_ERROR_CHARS]
 
-    def _read(self) -> bytearray:
-        size = int.from_bytes(self._exactly(codec.HEADER), "big")
-        return self._exactly(size)
-
-    def _exactly(self, size: int) -> bytearray:
-        data = bytearray(size)
-        view = memoryview(data)
-        while view:
-            received = self.connection.recv_into(view)
-            if received == 0:
-                raise EOFError
-            view = view[received:]
-        return data
-
-    def _write(self, chunks: list[bytes | memoryview]) -> None:
-        head: list[bytes | memoryview] = []
-        for chunk in chunks:
-            if len(chunk) < 1 << 16:
-                head.append(chunk)
-            else:
-                self.connection.sendall(b"".join(head))
-                self.connection.sendall(chunk)
-                head = []
-        self.connection.sendall(b"".join(head))
-
 
 class _Refused(Exception):
     """A fault of the program that has no line of its own."""
 
 
-def _take_over_streams(judge: int) -> _socket.socket:
-    """Keep the judge's socket where a stray loop over descriptors is unlikely to reach it; lose no line of output."""
-    os.dup2(judge, _PRIVATE_FD, inheritable=False)
-    os.close(judge)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    return _socket.socket(fileno=_PRIVATE_FD)
+def _taken(fds: list[int]) -> Any:
+    """Return what lies in the memory file, and close that: arrays are views of a copy-on-write mapping of it.
+
+    Nothing is copied before the program touches it, so there is next to nothing here that could be made cheaper.
+    """
+    if not fds:
+        raise _Refused("the inputs cannot be handed over: the program has too many files open; close what it opens")
+    try:
+        return codec.decode(mmap.mmap(fds[0], 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE))
+    finally:
+        os.close(fds[0])
 
 
-def _store(folder: str, path: str, text: str) -> None:
+def _store(folder: str, path: str, content: bytes, *, mode: int = 0o600) -> None:
     if path.startswith("/") or not {"", ".", ".."}.isdisjoint(path.split("/")):
         raise _Refused(f"the file name {path!r:.100} is not a relative path inside the program's folder")
     target = f"{folder}/{path}"
     os.makedirs(target.rpartition("/")[0], mode=0o700, exist_ok=True)  # noqa: PTH103
-    with open(target, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
-        file.write(text)
+    with open(target, "wb") as file:  # noqa: PTH123
+        file.write(content)
+    os.chmod(target, mode)  # noqa: PTH101
+
+
+def _arrays(value: Any, depth: int = codec.MAX_DEPTH) -> Iterator[Any]:
+    """Yield the numpy arrays in plain data."""
+    if type(value) in {list, tuple, dict}:
+        for item in list(value.values()) if type(value) is dict else value:
+            if depth:
+                yield from _arrays(item, depth - 1)
+    elif "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].ndarray):
+        yield value
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    """Tell whether two arrays lie in the same memory; inputs lie one after the other, so the bounds tell."""
+    return bool(sys.modules["numpy"].may_share_memory(one, other))
 
 
 def _import_from(folder: str, name: str) -> Any:
@@ -164,10 +209,10 @@ def _flush() -> None:
 
 
 def _explain(error: BaseException, folder: str) -> str:
-    import traceback
-
     if isinstance(error, _Refused):
         return str(error)
+    import traceback
+
     found = traceback.TracebackException.from_exception(error, limit=-40, lookup_lines=True)
     lines = [
         f"  {frame.filename.removeprefix(folder + '/')}, line {frame.lineno}, in {frame.name}: {frame.line or ''}"

@@ -1,6 +1,7 @@
 """The codec: what goes through, what does not, and that nothing that comes in can do more than be refused."""
 
 import contextlib
+import mmap
 import tracemalloc
 from typing import Any
 
@@ -76,6 +77,14 @@ def forged(tree: Any, buffers: bytes = b"") -> bytes:
 @given(PLAIN, st.booleans())
 def test_plain_data_comes_back_as_it_was(value: Any, copy: bool) -> None:
     assert same(codec.decode(body(value), copy=copy), value)
+
+
+def test_a_frame_is_read_from_a_mapping_that_is_closed_afterwards() -> None:
+    value = {"a": np.arange(1000.0), "b": [np.array([True, False]), "text"]}
+    with mmap.mmap(-1, len(body(value))) as memory:
+        memory.write(body(value))
+        found = codec.decode(memory, copy=True)
+    assert same(found, value) and found["a"].flags.owndata
 
 
 @settings(deadline=None)
