@@ -13,18 +13,47 @@ Status = Literal["ok", "wrong", "crashed", "timeout", "refused", "infra"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Raw pairs of one timed case: times of baseline and candidate on the same input, both clocks, in ns."""
+    """Raw pairs of one timed case: times of baseline and candidate on the same inputs, both clocks, in ns.
+
+    A side of a pair may be a batch: its time is the sum over ``*_calls`` calls (empty: one call each), the first of
+    them on the same inputs as the other side's. What an exchange of such a batch costs without work has been taken off;
+    ``taken_*`` is how much that was on the candidate's side (empty: nothing).
+    ``groups`` says which pair of fresh processes each pair was taken in (empty: all in one).
+    """
 
     case: str
     baseline_wall_ns: tuple[int, ...]
     candidate_wall_ns: tuple[int, ...]
     baseline_cpu_ns: tuple[int, ...]
     candidate_cpu_ns: tuple[int, ...]
+    baseline_calls: tuple[int, ...] = ()
+    candidate_calls: tuple[int, ...] = ()
+    taken_wall_ns: tuple[int, ...] = ()
+    taken_cpu_ns: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+
+
+Clock = Literal["wall", "cpu"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What the A/A measurement of a baseline against its own copy said of this machine for this task.
+
+    ``clock`` is the clock to trust, ``floor`` the smallest relative gain that can be claimed (0.02: a lower bound above
+    1.02), ``wall`` and ``cpu`` the spread of the two clocks it was chosen by, ``pairs`` how many pairs it rests on.
+    """
+
+    clock: Clock
+    floor: float
+    wall: float
+    cpu: float
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of the cascade: ``load``, ``smoke``, ``check``, ``measure``."""
+    """One step of the cascade: ``build``, ``load``, ``smoke``, ``check``, ``measure``."""
 
     name: str
     wall_s: float
@@ -35,8 +64,9 @@ class Stage:
 class Evaluation:
     """What the evaluator found. A failed candidate has no score: ``score`` is None unless ``status`` is ``ok``.
 
-    ``score`` is in the unit and direction of the goal; ``interval`` its 95 % interval where it was measured with noise;
-    ``metrics`` per case (``case/<name>``) and secondary figures; ``feedback`` is written for whoever proposes next.
+    ``score`` is in the unit and direction of the goal; ``interval`` what holds it where it was measured with noise
+    (95 % in the search, 99 % in final measurements); ``metrics`` per case (``case/<name>``) and secondary figures;
+    ``feedback`` is written for whoever proposes next.
     """
 
     status: Status
@@ -67,6 +97,23 @@ class Evaluator(Protocol):
         """Check and measure ``candidate`` on the cases of one split; pure: no memory of other candidates.
 
         ``fresh``: on other seeds than the search uses (speed-up tasks draw fresh seeds anyway).
+        """
+        ...
+
+    async def duel(
+        self, task: Task, challenger: Candidate, champion: Candidate, *, split: Split = "train"
+    ) -> Evaluation:
+        """Time ``challenger`` directly against ``champion`` (speed-up tasks), on fresh seeds, in fresh processes.
+
+        ``score`` is how many times as fast as the champion the challenger is; the challenger has won where the lower
+        end of ``interval`` lies above 1 + the noise floor.
+        """
+        ...
+
+    async def noise(self, task: Task) -> Noise | None:
+        """Measure the starting program against its own copy; None for tasks that are not timed.
+
+        The evaluator uses what it found from then on.
         """
         ...
 

@@ -26,16 +26,24 @@ def excerpt(value: Any, *, limit: int = EXCERPT) -> str:
         more = ", …" if value.size > 6 else ""
         return f"array({value.dtype}, shape {value.shape}: {head}{more})"
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{key}={excerpt(item, limit=limit // 2)}" for key, item in list(value.items())[:8])
+        inner = ", ".join(f"{_key(key)}={excerpt(item, limit=limit // 2)}" for key, item in list(value.items())[:8])
         return inner if len(inner) <= limit * 2 else inner[: limit * 2] + " …"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than the interpreter turns into text (sys.set_int_max_str_digits)
+        return f"{type(value).__name__} with an integer too long to be shown"
     return text if len(text) <= limit else f"{text[:limit]} … ({len(text)} characters)"
+
+
+def _key(key: Any) -> str:
+    """Return a key as it is if it is a name, quoted if it is not: keys of an answer are the candidate's words."""
+    return key if isinstance(key, str) and key.isidentifier() else excerpt(key, limit=60)
 
 
 def of_reply(reply: Reply, *, case: str, problem: Mapping[str, Any], stderr: str) -> str:
     """Say how a call failed: the candidate's exception, or how its process ended."""
     if reply.error is not None:
-        happened = f"raised an exception:\n{reply.error}"
+        happened = f"raised an exception:\n{quoted(reply.error)}"
     else:
         assert reply.ended_by is not None
         happened = ENDINGS[reply.ended_by] + (f" ({reply.detail})" if reply.detail else "") + "."
@@ -53,10 +61,20 @@ def of_wrong(reason: str, *, case: str, problem: Mapping[str, Any], output: Any,
 def of_load(reply: Reply, stderr: str) -> str:
     """Say why a program could not be loaded."""
     what = reply.error if reply.error is not None else f"{ENDINGS[reply.ended_by or 'exit']} {reply.detail}".strip()
-    return f"The program cannot be loaded: {what}" + printed(stderr)
+    shown = f" {what}" if what.isprintable() else f"\n{quoted(what)}"
+    return f"The program cannot be loaded:{shown}" + printed(stderr)
 
 
 def printed(stderr: str) -> str:
     """Return the tail of what the program printed, as a paragraph, or nothing."""
     tail = stderr.strip()[-STDERR:]
-    return f"\nIt printed:\n{tail}" if tail else ""
+    return f"\nIt printed:\n{quoted(tail)}" if tail else ""
+
+
+def quoted(text: str) -> str:
+    """Return words of the candidate as a quotation: each line marked, nothing in it that a terminal would obey.
+
+    Whoever reads on, a person or a model, can tell where the judge speaks and where the candidate does.
+    """
+    lines = text.splitlines()
+    return "\n".join("| " + "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in lines)

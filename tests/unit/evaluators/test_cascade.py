@@ -2,8 +2,10 @@
 
 import asyncio
 import math
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
+import numpy as np
 import pytest
 
 from outpace.errors import TaskError
@@ -11,6 +13,7 @@ from outpace.evaluators.base import Evaluation
 from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.evaluators.timing import Pairing
 from outpace.limits import Limits
+from outpace.sandbox.base import Job, Sandbox
 from outpace.sandbox.process import ProcessSandbox
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Case, Goal, Output, Problem, Split, Task, TaskSpec, WrongAnswer
@@ -26,7 +29,7 @@ class SumOfSquares(Task):
             raise KeyError("size")
         if case.params.get("odd"):
             return {"n": {1, 2}}
-        return {"n": int(case.params["n"]), "offset": seed % 1000}
+        return {"n": int(case.params["n"]), "offset": seed % 997}
 
     def check(self, problem: Problem, output: Output) -> None:
         if output + 0 != sum(i * i for i in range(problem["n"])) + problem["offset"]:
@@ -133,6 +136,17 @@ def test_a_score_that_is_no_number_is_no_score() -> None:
     assert "not a finite number" in found.feedback
 
 
+def test_a_task_that_stumbles_over_an_accepted_answer_gives_no_score() -> None:
+    class Stumbling(SumOfSquares):
+        def score(self, problem: Problem, output: Output) -> float:
+            return 10**400 + int(output)  # no float holds it
+
+    broken = task()
+    found = judge(Stumbling(broken.spec, broken.start), FAST)
+    assert (found.status, found.score) == ("wrong", None)
+    assert "accepted, but it cannot be scored (OverflowError" in found.feedback
+
+
 def test_a_faster_program_has_a_speedup_with_an_interval_and_raw_pairs() -> None:
     found = judge(task("speedup", n=60_000), FAST)
     assert found.status == "ok", found.feedback
@@ -156,3 +170,94 @@ def test_a_task_that_makes_no_problems_is_an_error_of_the_task(flaw: str, words:
     spec = TaskSpec(name="squares", title="", statement="", entry="solve", goal=about.spec.goal, cases=(broken,))
     with pytest.raises(TaskError, match=words):
         judge(SumOfSquares(spec, about.start), FAST)
+
+
+class Clockwork(Sandbox, Protocol):
+    jobs: list[Job]
+    probes: int
+
+
+def test_an_answer_that_is_not_finite_is_wrong_before_the_checker_sees_it() -> None:
+    found = judge(task(), "def solve(n, offset):\n    return float('nan')\n")
+    assert (found.status, found.stages[-1].name) == ("wrong", "smoke")
+    assert "nan" in found.feedback.lower()
+
+
+def test_an_answer_that_is_no_plain_data_is_refused() -> None:
+    found = judge(task(), "def solve(n, offset):\n    return (i for i in range(n))\n")
+    assert (found.status, found.stages[-1].name) == ("refused", "smoke")
+
+
+class Sorted(SumOfSquares):
+    """Answer: the numbers in order."""
+
+    def generate(self, case: Case, seed: int) -> Problem:
+        return {"numbers": np.random.default_rng(seed).random(20)}
+
+    def check(self, problem: Problem, output: Output) -> None:
+        if not np.array_equal(output, np.sort(problem["numbers"])):
+            raise WrongAnswer("not in order")
+
+
+def in_order(program: str, *, inplace: bool = False) -> Evaluation:
+    spec = replace(task("speedup").spec, inplace=inplace)
+    return judge(Sorted(spec, Candidate({"program.py": "def solve(numbers):\n    return sorted(numbers)\n"})), program)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("def solve(numbers):\n    numbers.sort()\n    return numbers.copy()\n", "changed its input 'numbers'"),
+        ("def solve(numbers):\n    numbers.sort()\n    return numbers\n", "changed its input 'numbers'"),
+    ],
+)
+def test_a_program_that_changes_its_inputs_is_refused_unless_the_task_allows_it(program: str, words: str) -> None:
+    found = in_order(program)
+    assert (found.status, found.stages[-1].name) == ("refused", "smoke")
+    assert words in found.feedback
+    assert in_order(program, inplace=True).status == "ok"
+
+
+BUILDING = """
+import table
+def solve(n, offset):
+    return table.SUMS[n] + offset
+"""
+MAKE = """
+sums = [sum(i * i for i in range(n)) for n in range(20)]
+with open("table.py", "w") as file:
+    file.write(f"SUMS = {sums}")
+"""
+
+
+@pytest.mark.parametrize("kind", ["metric", "speedup"])
+def test_a_program_that_is_built_runs_with_what_was_made(kind: str) -> None:
+    about = task(kind)
+    about = SumOfSquares(
+        replace(about.spec, build=("python", "make.py")), Candidate({"program.py": BUILDING, "make.py": MAKE})
+    )
+    evaluator = CascadeEvaluator(ProcessSandbox(), pairing=QUICK)
+    found = asyncio.run(evaluator.evaluate(about, about.start))
+    assert found.status == "ok", found.feedback
+    assert [stage.name for stage in found.stages][:3] == ["build", "load", "smoke"]
+    broken = Candidate({"program.py": BUILDING, "make.py": "raise SystemExit('no table today')\n"})
+    found = asyncio.run(evaluator.evaluate(about, broken))
+    assert (found.status, [stage.name for stage in found.stages]) == ("crashed", ["build"])
+    assert "no table today" in found.feedback
+
+
+def test_the_sandbox_is_probed_once_and_preloads_what_the_task_requires(clockwork: Clockwork) -> None:
+    about = task()
+    about = SumOfSquares(replace(about.spec, requires=("numpy",)), about.start)
+    evaluator = CascadeEvaluator(clockwork)
+    for _ in range(2):
+        found = asyncio.run(evaluator.evaluate(about, Candidate({"program.py": FAST})))
+        assert found.machine["level"] == "D"
+    assert clockwork.probes == 1
+    assert {job.preload for job in clockwork.jobs} == {("numpy",)}
+
+
+def test_a_fresh_evaluation_of_a_metric_takes_other_seeds_always_the_same(clockwork: Clockwork) -> None:
+    evaluator, fast = CascadeEvaluator(clockwork), Candidate({"program.py": FAST})
+    found = [asyncio.run(evaluator.evaluate(task(), fast, fresh=fresh)).metrics for fresh in (False, True, True)]
+    assert found[0] != found[1] == found[2]
