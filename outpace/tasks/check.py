@@ -58,14 +58,18 @@ def _program(contents: Contents) -> Iterator[Finding]:
     """Yield blocks that hold nothing, and a program whose entry cannot be changed by changing its blocks.
 
     The entry may stand inside a block or outside. Outside, something in a block must reach it: what stays outside all
-    blocks (imports, constants of the task, fixed helpers) is the part that no proposal may touch.
+    blocks (imports, constants of the task, fixed helpers) is the part that no proposal may touch. A program that is
+    built may keep its block in a text of another language, which the build command takes out.
     """
     file, text = str(contents.folder / PROGRAM), contents.start.program
     found = blocks(text)
     tree = ast.parse(text)
+    built = bool(contents.spec.build)
     for block in found:
-        if not any(_inside(node, block) for node in ast.walk(tree) if isinstance(node, ast.stmt)):
+        if not (block.text.strip() if built else _holds_statements(tree, block)):
             yield Finding(file, block.start, "the evolve block holds no statement; there is nothing to improve in it")
+    if built:
+        return
     names = bound_names(tree)
     reached, waiting = set[str](), [contents.spec.entry]
     while waiting:
@@ -76,6 +80,10 @@ def _program(contents: Contents) -> Iterator[Finding]:
     if not any(_touches(names[name], block) for name in reached for block in found):
         text = f"the entry '{contents.spec.entry}' uses nothing from an evolve block; no change of a block changes it"
         yield Finding(file, names[contents.spec.entry].lineno, text)
+
+
+def _holds_statements(tree: ast.Module, block: Block) -> bool:
+    return any(_inside(node, block) for node in ast.walk(tree) if isinstance(node, ast.stmt))
 
 
 def _inside(node: ast.stmt, block: Block) -> bool:

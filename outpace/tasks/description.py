@@ -2,105 +2,21 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from outpace.limits import Limits
+from outpace.tasks.answer import FAMILIES
 from outpace.tasks.finding import Finding
 from outpace.tasks.places import Location, Places
-from outpace.tasks.spec import Case, Goal, TaskSpec
+from outpace.tasks.spec import Answer, Case, Goal, TaskSpec
+from outpace.tasks.tables import ANY, AnswerTable, CaseTable, GoalTable, LimitsTable, TaskTable
 
 FILE = "task.toml"
-
-_Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-_Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
-_Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=64)]
-
-
-class _Table(BaseModel):
-    """A table of ``task.toml``; the description of each field is what an error message says was expected."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class GoalTable(_Table):
-    """``[goal]``."""
-
-    kind: Literal["speedup", "metric"] = Field(
-        description="'speedup' (same answer, faster) or 'metric' (a better answer)"
-    )
-    name: _Text | None = Field(None, description='what the score is called, a text such as "gap"')
-    direction: Literal["maximise", "minimise"] | None = Field(None, description="'maximise' or 'minimise'")
-    unit: str = Field("", description='the unit of the score, a text such as "%"')
-    best_known: float | None = Field(
-        None, allow_inf_nan=False, description="the best published value, a number in the unit of the score"
-    )
-
-
-class LimitsTable(_Table):
-    """``[limits]``: what the program may use in the sandbox."""
-
-    wall_s: float = Field(Limits().wall_s, gt=0, le=3600, description="seconds for one call, above 0, at most 3600")
-    cpu_s: float = Field(
-        Limits().cpu_s, gt=0, le=86400, description="CPU seconds for all calls together, above 0, at most 86400"
-    )
-    memory_mb: int = Field(
-        Limits().memory_mb, ge=64, le=1_048_576, description="megabytes of memory, a whole number from 64 to 1048576"
-    )
-    processes: int = Field(
-        Limits().processes, ge=1, le=4096, description="processes and threads, a whole number from 1 to 4096"
-    )
-    output_mb: int = Field(
-        Limits().output_mb, ge=1, le=1024, description="megabytes of one answer, a whole number from 1 to 1024"
-    )
-    disk_mb: int = Field(
-        Limits().disk_mb, ge=1, le=65536, description="megabytes of files it may write, a whole number from 1 to 65536"
-    )
-    threads: int = Field(
-        Limits().threads, ge=1, le=256, description="threads of numerical libraries, a whole number from 1 to 256"
-    )
-
-
-class CaseTable(_Table):
-    """One ``[[cases]]``."""
-
-    name: _Label = Field(description="a name of its own, made of letters, digits, '_', '.' and '-'")
-    split: Literal["train", "heldout", "ood"] = Field(
-        "train", description="'train' (the search sees its scores), 'heldout' or 'ood' (out of distribution)"
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
-    instances: int = Field(1, ge=1, le=10_000, description="how many problems, a whole number from 1 to 10000")
-    timed: bool = Field(True, description="true or false (false: only checked, never timed; speed-up tasks)")
-    params: dict[str, Any] = Field(
-        default_factory=dict, description="a table of your own, such as params = { items = 2000 }"
-    )
-
-
-class TaskTable(_Table):
-    """The whole file."""
-
-    name: _Identifier = Field(description="an identifier: letters, digits and '_', not starting with a digit")
-    title: _Text = Field(description="one line that says what the task is, a text")
-    statement: _Text | None = Field(None, description="the statement as a text (or leave it to statement.md)")
-    entry: _Identifier = Field(description="the name of the function in program.py that is called")
-    family: _Identifier = Field("own", description='the group it is listed under, an identifier such as "heuristics"')
-    language: Literal["python"] = Field("python", description="'python'")
-    requires: list[_Label] = Field(
-        default_factory=list, description='modules the program may import, a list such as ["numpy"]'
-    )
-    sources: list[_Text] = Field(
-        default_factory=list, description="where the task and its figures come from, a list of texts"
-    )
-    evaluations: int = Field(
-        200, ge=1, le=10_000_000, description="how many programs a run tries unless told otherwise, from 1 on"
-    )
-    goal: GoalTable = Field(description="a table [goal] that says what is to get better")
-    limits: LimitsTable = Field(default_factory=lambda: LimitsTable.model_validate({}), description="a table [limits]")
-    cases: list[CaseTable] = Field(min_length=1, description="at least one [[cases]] table")
 
 
 def read(folder: Path, statement: str | None) -> tuple[TaskSpec | None, list[Finding]]:
@@ -154,7 +70,28 @@ def _problems(data: dict[str, Any], statement: str | None) -> Iterator[tuple[Loc
         yield (), "no statement: write statement.md beside task.toml, or a key 'statement'"
     elif statement is not None and table.statement is not None:
         yield ("statement",), "statement: also given by statement.md; keep one of the two"
+    yield from _answer_problems(table.answer)
     yield from _case_problems(table)
+
+
+def _answer_problems(table: AnswerTable) -> Iterator[tuple[Location, str]]:
+    if table.dtype is not None and not (table.dtype in FAMILIES or table.dtype in _DTYPES):
+        yield ("answer", "dtype"), _message(("answer", "dtype"), "value", table.dtype)
+    allowed = {"dtype": _ARRAYS, "shape": (*_ARRAYS, "list", "tuple", "text", "bytes", "dict")}
+    for key, kinds in allowed.items():
+        if getattr(table, key) is not None and table.kind not in kinds:
+            given = f"a {key}" if table.kind is None else f"a {key} beside kind = '{table.kind}'"
+            yield ("answer", key), f"answer.{key}: got {given}, expected kind = {_or(kinds)} beside it"
+
+
+_ARRAYS = ("array", "arrays")
+_DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+_DTYPES += ("float16", "float32", "float64", "complex64", "complex128")
+
+
+def _or(names: Sequence[str]) -> str:
+    *most, last = [f"'{name}'" for name in names]
+    return f"{', '.join(most)} or {last}"
 
 
 def _case_problems(table: TaskTable) -> Iterator[tuple[Location, str]]:
@@ -248,12 +185,27 @@ def _spec(table: TaskTable, statement: str | None) -> TaskSpec:
         requires=tuple(table.requires),
         sources=tuple(table.sources),
         evaluations=table.evaluations,
+        build=tuple(table.build),
+        answer=_answer(table.answer),
+        inplace=table.inplace,
     )
+
+
+def _answer(table: AnswerTable) -> Answer:
+    shape = None if table.shape is None else tuple(None if length == ANY else length for length in table.shape)
+    facts = table.model_dump(exclude={"shape", "accepts"})
+    return Answer(**facts, shape=shape, accepts=tuple(table.accepts))
 
 
 def keys() -> Mapping[str, Mapping[str, str]]:
     """Return every key of ``task.toml`` with what it expects, by table ("" is the top level)."""
-    tables: dict[str, type[BaseModel]] = {"": TaskTable, "goal": GoalTable, "limits": LimitsTable, "cases": CaseTable}
+    tables: dict[str, type[BaseModel]] = {
+        "": TaskTable,
+        "goal": GoalTable,
+        "answer": AnswerTable,
+        "limits": LimitsTable,
+        "cases": CaseTable,
+    }
     return {
         name: {key: field.description or "" for key, field in table.model_fields.items()}
         for name, table in tables.items()

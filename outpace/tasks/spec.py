@@ -50,8 +50,43 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What every answer of a task must look like before its checker sees it (``[answer]`` in ``task.toml``).
+
+    ``kind`` is one of ``outpace.tasks.answer.KINDS``; ``dtype`` and ``shape`` are those of an array, or of each array
+    of several ("arrays"); None: not stated. A length in ``shape`` is a number, the name of an input (its length, or its
+    value if it is an integer), or None for any. ``finite``: no NaN and no infinity anywhere in it.
+
+    The last two are for ``outpace task check``, which tries wrong answers on the checker: ``tolerance`` is the relative
+    error that the checker allows (None: unknown), ``accepts`` names changes of a right answer that leave it right.
+    """
+
+    kind: str | None = None
+    dtype: str | None = None
+    shape: tuple[int | str | None, ...] | None = None
+    finite: bool = True
+    tolerance: float | None = None
+    accepts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A problem that begins like another one and goes on differently, for tasks whose program must not see what comes.
+
+    A program that decides item by item has decided the first ``length`` items before it could tell the two apart.
+    """
+
+    problem: Problem
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """The facts of a task, as its ``task.toml`` states them."""
+    """The facts of a task, as its ``task.toml`` states them.
+
+    ``build`` is the command line of its compile stage (empty: none), run in the sandbox in the folder of the candidate.
+    ``inplace``: a program may work in its inputs, and its answer may be one of them.
+    """
 
     name: str
     title: str
@@ -65,6 +100,9 @@ class TaskSpec:
     requires: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     evaluations: int = 200
+    build: tuple[str, ...] = ()
+    answer: Answer = field(default_factory=Answer)
+    inplace: bool = False
 
     def split(self, split: Split) -> tuple[Case, ...]:
         """Return the cases of one split, in the order of the file."""
@@ -102,5 +140,29 @@ class Task:
         """Return the value of a checked answer (metric tasks only), in the unit and direction of the goal."""
         raise NotImplementedError(f"task '{self.spec.name}': task.py must define Task.score(self, problem, output)")
 
+    def twin(self, problem: Problem, seed: int) -> Twin | None:
+        """Return a problem that begins as ``problem`` does and goes on differently; None where all may be seen at once.
 
-__all__ = ["Case", "Goal", "Limits", "Output", "Problem", "Split", "Task", "TaskSpec", "WrongAnswer"]
+        For online tasks: a program that decides item by item must answer the common beginning alike. ``seed`` chooses
+        where the two part and what comes then; a twin may be shorter than the problem.
+        """
+        return None
+
+    def beginning(self, output: Output, length: int) -> Output:
+        """Return what an answer says of the first ``length`` items; here its first ``length`` items."""
+        return output[:length]
+
+
+__all__ = [
+    "Answer",
+    "Case",
+    "Goal",
+    "Limits",
+    "Output",
+    "Problem",
+    "Split",
+    "Task",
+    "TaskSpec",
+    "Twin",
+    "WrongAnswer",
+]

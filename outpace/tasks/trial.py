@@ -2,17 +2,21 @@
 
 import copy
 import math
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from outpace.errors import WrongAnswer
+from outpace.errors import TaskError, WrongAnswer
+from outpace.tasks import answer as form
+from outpace.tasks.attack import Attack, Instance
 from outpace.tasks.finding import Finding
 from outpace.tasks.folder import TRUSTED, line_in
-from outpace.tasks.mutants import Mutant, mutants
 from outpace.tasks.plain import foreign, same
-from outpace.tasks.spec import Case, Problem, Task
+from outpace.tasks.spec import Case, Problem, Task, Twin
 
+_SLOW_S = 1.0
+"""Where the reference takes longer, fewer problems are tried."""
 _LARGE_SEED = 2**48 - 59
 """The judge draws fresh seeds of 48 bits for speed-up tasks."""
 
@@ -47,9 +51,10 @@ class _Trial:
 
     def __init__(self, task: Task, path: Path) -> None:
         self.task, self.path = task, path
+        self.attack = Attack(task)
 
     def case(self, case: Case) -> Iterator[Finding]:
-        """Try one case: generate, then the reference, then wrong answers."""
+        """Try one case: generate, then its twin, the reference, and wrong answers."""
         at = f"case '{case.name}', seed {case.seed}"
         problem = self._generated(case, case.seed)
         others = [self._generated(case, case.seed + step) for step in (1, 2, 3)]
@@ -63,12 +68,21 @@ class _Trial:
             text = "no reference(problem): cannot try whether check accepts a right answer and refuses wrong ones"
             yield Finding(str(self.path), 0, text, "warning")
             return
-        answer = self._reference(problem, at)
-        yield from self._accepted(problem, answer, at)
-        other = next((other for other in others if not same(other, problem)), None)
-        wrong = self._reference(other, at) if other is not None else None
-        for mutant in mutants(answer, wrong):
-            yield from self._refused(problem, answer, mutant, at)
+        begin = time.perf_counter()
+        instance = Instance(problem, self._reference(problem, at), at)
+        reference_s = time.perf_counter() - begin
+        self._accepted(instance, at)
+        yield from self._twin(instance, at)
+        instances = [instance, *self._more(case, problem, others if reference_s < _SLOW_S else others[:1])]
+        for one in (*self.attack.honest(instance, reference_s), *self.attack.hostile(instances)):
+            yield self._finding(one.method, one.text, warning=one.severity == "warning")
+
+    def _more(self, case: Case, problem: Problem, others: list[Problem]) -> Iterator[Instance]:
+        """Answer further problems of the case, those that differ from the first one."""
+        for step, other in enumerate(others, 1):
+            if not same(dict(other), dict(problem)):
+                at = f"case '{case.name}', seed {case.seed + step}"
+                yield Instance(other, self._reference(other, at), at)
 
     def _seeds(self, case: Case, problem: Problem, others: list[Problem]) -> Iterator[Finding]:
         speedup = self.task.spec.goal.kind == "speedup"
@@ -107,49 +121,44 @@ class _Trial:
             )
         return answer
 
-    def _accepted(self, problem: Problem, answer: Any, at: str) -> Iterator[Finding]:
-        before, given = copy.deepcopy(problem), copy.deepcopy(answer)
+    def _accepted(self, instance: Instance, at: str) -> None:
+        """Try whether the right answer has the stated form, is accepted, and has a score."""
+        problem, given = instance.problem, copy.deepcopy(instance.answer)
         try:
+            if fault := form.fault(self.task.spec.answer, problem, given):
+                raise _Stop(self._finding("reference", f"{at}: [answer] of task.toml refuses the reference: {fault}"))
             returned: object = self.task.check(problem, given)  # type: ignore[func-returns-value]  # authors err
+        except TaskError as error:
+            raise _Stop(self._finding("generate", f"{at}: {error}")) from error
         except WrongAnswer as wrong:
             raise _Stop(self._finding("check", f"{at}: check refuses the reference's own answer: {wrong}")) from wrong
+        except _Stop:
+            raise
         except Exception as error:  # a checker may raise anything at all
             raise _Stop(self._raised("check", at, error)) from error
         if returned is not None:
             text = f"check returned {returned!r:.40}; it must return None, or raise WrongAnswer for a wrong answer"
             raise _Stop(self._finding("check", f"{at}: {text}"))
-        if not same(dict(before), dict(problem)):
-            yield self._finding("check", f"{at}: check changed the problem; copy before you write")
         if self.task.spec.goal.kind == "metric":
             score = self._call("score", at, problem, given)
             if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
                 raise _Stop(self._finding("score", f"{at}: score returned {score!r:.40}, expected a finite number"))
 
-    def _refused(self, problem: Problem, answer: Any, mutant: Mutant, at: str) -> Iterator[Finding]:
-        """Tell of a wrong answer that is accepted.
-
-        Where several answers may be right, one is surely wrong only if it scores better than the reference (an empty
-        packing uses no bin); with a speed-up task it deserves a look.
-        """
-        try:
-            self.task.check(problem, copy.deepcopy(mutant.answer))
-        except Exception:  # noqa: BLE001  WrongAnswer as it should be, or a checker that stumbles; both refuse
+    def _twin(self, instance: Instance, at: str) -> Iterator[Finding]:
+        """Try the twin of an online task: plain, another problem, and with a beginning to compare."""
+        twin = self._call("twin", at, instance.problem, _LARGE_SEED)
+        if twin is None:
             return
-        text = f"{at}: check accepts a wrong answer: {mutant.name}"
-        if mutant.right == "never":
-            yield self._finding("check", text)
-        elif self.task.spec.goal.kind == "speedup":
-            yield self._finding("check", f"{text} (fine only if the problem has several right answers)", warning=True)
-        elif self._better(problem, mutant.answer, answer):
-            yield self._finding("check", f"{text}, and it scores better than the reference")
-
-    def _better(self, problem: Problem, answer: Any, reference: Any) -> bool:
-        try:
-            rank = self.task.spec.goal.rank
-            scores = [float(self.task.score(problem, copy.deepcopy(value))) for value in (answer, reference)]
-        except Exception:  # noqa: BLE001  no score, no harm
-            return False
-        return rank(scores[0]) > rank(scores[1])
+        if not isinstance(twin, Twin):
+            text = f"{at}: twin returned a {type(twin).__name__}, expected a Twin(problem=…, length=…) or None"
+            raise _Stop(self._finding("twin", text))
+        if foreigner := foreign(dict(twin.problem), "problem"):
+            raise _Stop(self._finding("twin", f"{at}: {foreigner}, which cannot be sent to the sandbox"))
+        if twin.problem.keys() != instance.problem.keys() or same(dict(twin.problem), dict(instance.problem)):
+            yield self._finding("twin", f"{at}: the twin must have the same inputs as the problem, and differ in them")
+        if twin.length < 1:
+            yield self._finding("twin", f"{at}: the twin has {twin.length} items in common, expected at least 1")
+        self._call("beginning", at, instance.answer, twin.length)
 
     def _call(self, method: str, at: str, *arguments: Any) -> Any:
         try:

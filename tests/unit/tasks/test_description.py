@@ -8,7 +8,8 @@ import pytest
 from outpace.errors import TaskError
 from outpace.limits import Limits
 from outpace.tasks import description, folder
-from outpace.tasks.spec import Case, Goal
+from outpace.tasks.answer import KINDS
+from outpace.tasks.spec import Answer, Case, Goal
 
 Edit = Callable[[Path, str, str], int]
 
@@ -39,6 +40,24 @@ def test_defaults(tmp_path: Path) -> None:
     assert spec.cases == (Case(name="only"),)
     assert spec.limits == Limits()
     assert (spec.family, spec.language, spec.requires, spec.sources) == ("own", "python", (), ())
+    assert (spec.build, spec.inplace, spec.answer) == ((), False, Answer())
+
+
+def test_the_form_of_answers(tmp_path: Path) -> None:
+    text = MINIMAL.replace("[goal]", 'build = ["g++", "-O3", "fast.cpp"]\ninplace = true\n[goal]')
+    answer = 'kind = "arrays"\ndtype = "floating"\nshape = ["n", "*", 3]\nfinite = false\ntolerance = 1e-6\n'
+    (tmp_path / "task.toml").write_text(f'{text}[answer]\n{answer}accepts = ["shuffled"]\n')
+    spec = folder.read_spec(tmp_path)
+    assert spec.build == ("g++", "-O3", "fast.cpp")
+    assert spec.inplace
+    assert spec.answer == Answer(
+        kind="arrays",
+        dtype="floating",
+        shape=("n", None, 3),
+        finite=False,
+        tolerance=1e-6,
+        accepts=("shuffled",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,6 +108,45 @@ def test_defaults(tmp_path: Path) -> None:
             "[limits]\nmemory_mb = 1.5\n[[cases]]",
             "8: limits.memory_mb: got 1.5, expected megabytes of memory",
         ),
+        (
+            "[[cases]]",
+            '[answer]\nkind = "matrix"\n[[cases]]',
+            "8: answer.kind: got 'matrix', expected 'array', 'arr",
+        ),
+        (
+            "[[cases]]",
+            '[answer]\ntype = "array"\n[[cases]]',
+            "8: answer.type: unknown key. Did you mean 'dtype'? ",
+        ),
+        (
+            "[[cases]]",
+            '[answer]\nkind = "array"\ndtype = "double"\n[[cases]]',
+            "9: answer.dtype: got 'double', expected the type of an array's numbers: 'float64'",
+        ),
+        (
+            "[[cases]]",
+            '[answer]\nkind = "text"\ndtype = "float64"\n[[cases]]',
+            "9: answer.dtype: got a dtype beside kind = 'text', expected kind = 'array' or 'arrays' beside it",
+        ),
+        (
+            "[[cases]]",
+            "[answer]\nshape = [3]\n[[cases]]",
+            "8: answer.shape: got a shape, expected kind = 'array', ",
+        ),
+        (
+            "[[cases]]",
+            '[answer]\nkind = "array"\nshape = [-1]\n[[cases]]',
+            "9: answer.shape[0]: got -1, expected a list of lengths: a whole number, the name of an input",
+        ),
+        ("[[cases]]", "[answer]\nfinite = 1\n[[cases]]", "8: answer.finite: got 1, expected true or false"),
+        ("[[cases]]", "[answer]\ntolerance = 0.0\n[[cases]]", "8: answer.tolerance: got 0.0, expected the relative"),
+        (
+            "[[cases]]",
+            '[answer]\naccepts = ["none"]\n[[cases]]',
+            "8: answer.accepts[0]: got 'none', expected changes of a right answer that leave it right, a list of: o",
+        ),
+        ("[goal]", 'build = "make"\n[goal]', "5: build: got 'make', expected the command line that compiles a program"),
+        ("[goal]", 'inplace = "yes"\n[goal]', "5: inplace: got 'yes', expected true or false"),
         ('[[cases]]\nname = "only"\n', "", "cases: missing; expected at least one [[cases]] table"),
         ('[[cases]]\nname = "only"\n', 'cases = "all"', "7: goal.cases: unknown key. Known keys here: kind, name"),
         ('statement = "Say 42."', "", "no statement: write statement.md beside task.toml, or a key 'statement'"),
@@ -135,3 +193,6 @@ def test_every_key_has_an_expectation() -> None:
     assert set(description.keys()["limits"]) == set(Limits.__dataclass_fields__)
     assert set(description.keys()["cases"]) == set(Case.__dataclass_fields__)
     assert set(description.keys()["goal"]) == set(Goal.__dataclass_fields__)
+    assert set(description.keys()["answer"]) == set(Answer.__dataclass_fields__)
+    kinds = description.keys()["answer"]["kind"]
+    assert all(f"'{kind}'" in kinds for kind in KINDS)

@@ -180,3 +180,30 @@ def test_the_gap(task: Task) -> None:
     task.check(problem, packing)
     assert task.score(problem, packing) == 50.0
     assert task.score(small([100, 1]), np.array([0, 1])) == 0.0
+
+
+def test_a_twin_begins_like_the_problem_and_goes_on_differently(task: Task, solve: Callable[..., Any]) -> None:
+    problem = task.generate(CASES["2k"], 3)
+    packing = solve(task, problem)
+    lengths = []
+    for seed in range(200):
+        twin = task.twin(problem, seed)
+        assert twin is not None
+        items = twin.problem["items"]
+        lengths.append(twin.length)
+        assert np.array_equal(items[: twin.length], problem["items"][: twin.length])
+        assert items[twin.length] != problem["items"][twin.length] or len(items) < len(problem["items"])
+        assert items.min() >= 1 and items.max() <= problem["capacity"]
+        if seed < 10:
+            beginning = task.beginning(solve(task, twin.problem), twin.length)
+            assert np.array_equal(beginning, task.beginning(packing, twin.length)), "Best Fit looks at no later item"
+    assert min(lengths) < 100 and max(lengths) > 800, "nobody can guess where they part"
+    assert np.mean(lengths) < 400, "a fifth of one of five problems"
+
+
+def test_the_smallest_problems_have_twins(task: Task) -> None:
+    for count in (1, 2, 3):
+        problem = small([60] * count)
+        twin = task.twin(problem, 1)
+        assert twin is not None and 1 <= twin.length <= count
+        assert len(twin.problem["items"]) > twin.length

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outpace.tasks import spec
-from outpace.tasks.spec import Case, Output, Problem, WrongAnswer
+from outpace.tasks.spec import Case, Output, Problem, Twin, WrongAnswer
 
 
 class Task(spec.Task):
@@ -52,6 +52,19 @@ class Task(spec.Task):
         capacity: int = problem["capacity"]
         bound = -(-int(problem["items"].sum()) // capacity)
         return 100.0 * (int(np.max(output)) + 1 - bound) / bound
+
+    def twin(self, problem: Problem, seed: int) -> Twin:
+        """Keep the first items, somewhere between 1 in 40 and 1 in 2 of them, and go on with few others.
+
+        Where they part, early places are likelier than late ones, and the twin ends soon after, so that it costs a few
+        per cent of an evaluation. What comes is all large or all small: no plan made for the true rest fits it.
+        """
+        rng = np.random.default_rng(seed)
+        items: NDArray[np.int64] = problem["items"]
+        length = max(1, int(len(items) * np.exp(rng.uniform(np.log(1 / 40), np.log(1 / 2)))))
+        low, high = [(1, 20), (60, 100)][rng.integers(2)]
+        rest = rng.integers(low, high + 1, size=len(items) // 20 + 1)
+        return Twin(problem={**problem, "items": np.concatenate([items[:length], rest])}, length=length)
 
 
 def _packing(output: Any, count: int) -> NDArray[np.int64]:

@@ -63,7 +63,8 @@ class Task(spec.Task):
             raise WrongAnswer(f"the answer is a {type(output).__name__}, expected the tuple (positions, velocities)")
         shape = problem["positions"].shape
         x, v = (_array(name, value, shape) for name, value in zip(("positions", "velocities"), output, strict=True))
-        _physics(problem, x, v)
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers that are too large fail the comparisons
+            _physics(problem, x, v)
         for name, found, right in zip(("positions", "velocities"), (x, v), self.reference(problem), strict=True):
             off = np.abs(found - right)
             allowed = TOLERANCE * float(np.abs(right).max())
