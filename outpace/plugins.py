@@ -13,7 +13,9 @@ from outpace.errors import MissingPackage, UnknownName, UsageError
 BUILT_IN: dict[str, dict[str, str]] = {
     "sandbox": {
         "bubblewrap": "outpace.sandbox.bubblewrap:BubblewrapSandbox",
+        "docker": "outpace.sandbox.docker:DockerSandbox",
         "process": "outpace.sandbox.process:ProcessSandbox",
+        "zygote": "outpace.sandbox.zygote:ZygoteSandbox",
     },
     "strategy": {
         "islands": "outpace.agent.strategies.islands:Islands",
@@ -24,6 +26,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "scripted": "outpace.agent.models.scripted:ScriptedModel",
     },
 }
+DEFAULT_SANDBOX = "zygote"
+"""Where candidates run unless told otherwise."""
 GROUPS = {"sandbox": "outpace.sandboxes", "strategy": "outpace.strategies", "model": "outpace.models"}
 
 

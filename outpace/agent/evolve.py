@@ -3,8 +3,7 @@
 import asyncio
 import inspect
 import os
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -12,32 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from outpace.agent.budget import Budget, Spent
-from outpace.agent.confirm import Confirmed, confirm
+from outpace.agent.conditions import least_level, noise_here, opened_sandbox, task_of
+from outpace.agent.confirm import Confirmed, Confirming
 from outpace.agent.home import default_home
 from outpace.agent.models.base import Completion, Model
 from outpace.agent.proposal import Brief, Member, Proposal, Result
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.search import Progress, Search
-from outpace.agent.store.base import Run, RunConfig, RunStatus, Store
+from outpace.agent.store.base import Duel, Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
-from outpace.errors import MissingPackage, SandboxUnavailable, StoreError, TaskError, UsageError
-from outpace.evaluators.base import Evaluation, evaluated
+from outpace.errors import SandboxUnavailable, StoreError, TaskError, UsageError
+from outpace.evaluators.base import Evaluation, Noise, evaluated
 from outpace.evaluators.cascade import CascadeEvaluator
-from outpace.plugins import load
-from outpace.sandbox.base import Sandbox
+from outpace.evaluators.machine import machine
+from outpace.evaluators.statistics import DEFAULT_FLOOR
+from outpace.plugins import DEFAULT_SANDBOX, load
+from outpace.sandbox.base import Level
 from outpace.tasks import registry
 from outpace.tasks.spec import Task
 
 Watch = Callable[[Progress], None]
 OPERATORS = "operators"
-EXTRAS = ("numba",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What a user may choose. ``task``, ``strategy`` and ``model`` take a name, a dotted path or the thing itself.
 
-    ``model`` None means the rewriting operators; ``budget`` None the task's own number of evaluations.
+    ``model`` None means the rewriting operators; ``budget`` None the task's own number of evaluations; ``level`` None
+    the least that untrusted code needs (B), or D where the sandbox ``process`` was asked for by name.
     """
 
     task: str | Task
@@ -47,7 +49,8 @@ class RunOptions:
     seed: int = 0
     budget: Budget | None = None
     workers: int | None = None
-    sandbox: str = "bubblewrap"
+    sandbox: str = DEFAULT_SANDBOX
+    level: Level | None = None
     strategy_params: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,9 +58,11 @@ class RunOptions:
 class Report:
     """What a sitting gave. ``champion`` is None where nothing was confirmed to be better than the start.
 
+    ``noise`` is what a gain of a speed-up task was held against, ``duels`` what decided who reigned.
+
     ``ended`` is the bound of the budget that was reached, ``interrupted`` or ``stalled``. ``start`` is the starting
-    program, with a champion evaluated on the same fresh inputs; ``start_heldout`` and ``start_ood`` are its values beside
-    the champion's (metric tasks).
+    program, with a champion evaluated on the same fresh inputs; ``start_heldout`` and ``start_ood`` are its values
+    beside the champion's (metric tasks).
     """
 
     run: Run
@@ -68,6 +73,8 @@ class Report:
     start_ood: Evaluation | None
     spent: Spent
     statuses: Mapping[str, int]
+    noise: Noise | None = None
+    duels: tuple[Duel, ...] = ()
 
 
 async def start_run(
@@ -84,11 +91,13 @@ async def start_run(
     task = registry.find(options.task) if isinstance(options.task, str) else options.task
     strategy = _strategy(options.strategy, task, options.seed, options.strategy_params)
     model = _model(options)
-    evaluator = CascadeEvaluator(_sandbox(options.sandbox, task))
+    config = _config(options, task, model)
     with ExitStack() as closing:
+        sandbox, _ = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
+        evaluator = CascadeEvaluator(sandbox)
         store = _open(home, closing)
         start = await _started(task, evaluator)
-        run = store.add_run(_config(options, task, model))
+        run = store.add_run(config)
         closing.enter_context(store.hold(run.id))
         _record(store, run, start, strategy)
         search = _search(run, task, strategy, evaluator, store, model=model)
@@ -107,12 +116,7 @@ async def resume_run(
         known = store.run(run)
         config = known.config
         closing.enter_context(store.hold(known.id))
-        task = registry.find(config.task)
-        if task.fingerprint != config.task_fingerprint:
-            raise TaskError(
-                f"Task '{config.task}' has changed since run {known.id} began, so its results would not compare. "
-                f"Restore the folder, or start anew: outpace run {config.task}"
-            )
+        task = task_of(known)
         options = RunOptions(
             task=task,
             model=None if config.proposer == OPERATORS else config.proposer,
@@ -120,10 +124,14 @@ async def resume_run(
         )
         now = replace(known, config=replace(config, budget=budget or config.budget))
         strategy = _strategy(config.strategy, task, config.seed, config.strategy_params)
-        evaluator = CascadeEvaluator(_sandbox(config.sandbox, task))
+        sandbox, _ = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
+        noise = noise_here(store, known.id)
+        evaluator = CascadeEvaluator(sandbox, noise=noise)
         if not store.statuses(known.id):  # killed before its starting program was stored
             _record(store, known, await _started(task, evaluator), strategy)
         search = _search(now, task, strategy, evaluator, store, model=_model(options))
+        if noise:
+            search.hold_against(noise)
         return await _sit(search, watch, stop)
 
 
@@ -131,7 +139,7 @@ def evolve(task: str | Task, *, home: Path | str | None = None, watch: Watch | N
     """Run evolution on a task and return its report; the blocking front door for scripts and notebooks.
 
     ``options`` are those of ``RunOptions``: ``budget``, ``seed``, ``strategy``, ``model``, ``base_url``, ``workers``,
-    ``sandbox``, ``strategy_params``. State is kept in ``home`` (default: as on the command line).
+    ``sandbox``, ``level``, ``strategy_params``. State is kept in ``home`` (default: as on the command line).
     """
     unknown = set(options) - {name for name in RunOptions.__slots__ if name != "task"}
     if unknown:
@@ -141,14 +149,15 @@ def evolve(task: str | Task, *, home: Path | str | None = None, watch: Watch | N
 
 async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) -> Report:
     """Run one sitting, confirm its champion, and record how it ended, whatever happens."""
-    run, store, task = search.run, search.store, search.task
+    run, store = search.run, search.store
     if watch:
         search.watch = watch
     try:
+        await _know_noise(search)
         reason = await search.sit(stop or asyncio.Event())
         assert search.start and search.start.proposal and search.start.evaluation
         start = Member(search.start.proposal.candidate, search.start.evaluation)
-        champion = await confirm(task, search.evaluator, store, run.id, start=start)
+        champion = await _confirmed(search, start)
     except BaseException as error:
         status: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
         with suppress(StoreError):  # the error that ended the run says more than a second one
@@ -163,17 +172,46 @@ async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) 
         reason=reason,
         champion=champion.champion.candidate.id if champion else None,
     )
-    further = store.confirmations(run.id, start.candidate.id)
+    return _report(search, reason, start, champion)
+
+
+async def _confirmed(search: Search, start: Member) -> Confirmed | None:
+    """Return the champion, measured a last time."""
+    confirming = Confirming(task=search.task, evaluator=search.evaluator, store=search.store, run=search.run.id)
+    if search.task.spec.goal.kind == "metric":
+        return await confirming.best(start)
+    floor = search.noise.floor if search.noise else DEFAULT_FLOOR
+    return await confirming.fastest(start, reigning=search.throne.champion, floor=floor)
+
+
+def _report(search: Search, reason: str, start: Member, champion: Confirmed | None) -> Report:
+    store, run = search.store, search.run.id
+    further = store.confirmations(run, start.candidate.id)
     return Report(
-        run=store.run(run.id),
+        run=store.run(run),
         ended=reason,
         start=champion.start if champion else start,
         champion=champion,
         start_heldout=further.get("heldout"),
         start_ood=further.get("ood"),
-        spent=store.spent(run.id),
-        statuses=store.statuses(run.id),
+        spent=store.spent(run),
+        statuses=store.statuses(run),
+        noise=search.noise,
+        duels=tuple(store.duels(run)),
     )
+
+
+async def _know_noise(search: Search) -> None:
+    """Know the noise before any times are compared: measure it by an A/A where it is not known of this machine.
+
+    Raises ``SandboxUnavailable`` where the starting program could not be timed against its own copy.
+    """
+    if search.noise or search.task.spec.goal.kind != "speedup":
+        return
+    search.watch(search.progress(0))
+    if noise := await search.evaluator.noise(search.task):
+        search.store.add_noise(search.run.id, noise, machine())
+        search.hold_against(noise)
 
 
 def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
@@ -189,6 +227,7 @@ def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
         budget=options.budget or Budget(evaluations=task.spec.evaluations),
         workers=options.workers or len(os.sched_getaffinity(0)),
         sandbox=options.sandbox,
+        level=least_level(options.sandbox, options.level),
         strategy_params=options.strategy_params,
         proposer_params={"base_url": options.base_url} if options.base_url else {},
     )
@@ -217,25 +256,6 @@ def _record(store: Store, run: Run, start: Result, strategy: Strategy) -> None:
     if known is None or known.proposal is None:
         store.add_proposal(run.id, start.brief.number, start.proposal)
     store.add_result(run.id, start)
-
-
-def _sandbox(name: str, task: Task) -> Sandbox:
-    """Return the sandbox, having made sure that it works here and holds what the task needs."""
-    sandbox: Sandbox = load("sandbox", name)()
-    sandbox.probe()
-    if missing := sandbox.missing(task.spec.requires):
-        raise MissingPackage(
-            f"Task '{task.spec.name}' needs {', '.join(missing)} in the sandbox's environment "
-            f"({sys.prefix}): {install_line(missing)}"
-        )
-    return sandbox
-
-
-def install_line(packages: Sequence[str]) -> str:
-    """Return the command that installs packages beside this interpreter, through an extra where there is one."""
-    extras = ",".join(name for name in packages if name in EXTRAS)
-    names = [f"'outpace[{extras}]'"] * bool(extras) + [name for name in packages if name not in EXTRAS]
-    return f"{sys.executable} -m pip install {' '.join(names)}"
 
 
 def _strategy(chosen: str | type[Strategy], task: Task, seed: int, params: Mapping[str, Any]) -> Strategy:

@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from outpace.agent.budget import Spent
-from outpace.agent.proposal import Result
+from outpace.agent.champion import Throne
+from outpace.agent.proposal import Member, Result
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.store.base import Pending, Run, Store
 from outpace.agent.strategies.base import Strategy
+from outpace.agent.surprise import Examiner
 from outpace.errors import ProposalError, SandboxUnavailable
-from outpace.evaluators.base import Evaluation, Evaluator, evaluated
+from outpace.evaluators.base import Evaluation, Evaluator, Noise
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Task
 
@@ -31,7 +34,11 @@ LOOK_S = 0.5  # how often an idle loop looks at the stop sign and the clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A look at a run while it goes on; ``last`` is the result that has just come in."""
+    """A look at a run while it goes on; ``last`` is the result that has just come in.
+
+    For speed-up tasks: ``noise`` as measured when the sitting began (None: not yet), ``champion`` who reigns (at first
+    the start), ``duels`` how many were fought, ``challenger`` who fights now.
+    """
 
     run: Run
     spent: Spent
@@ -40,6 +47,10 @@ class Progress:
     start: Result | None
     best: Result | None
     last: Result | None
+    noise: Noise | None = None
+    champion: Member | None = None
+    duels: int = 0
+    challenger: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +65,7 @@ class Search:
     store: Store
     writer: ThreadPoolExecutor  # the one thread that talks to the store; closed when the sitting ends
     watch: Callable[[Progress], None] = lambda _: None
+    noise: Noise | None = None  # of speed-up tasks
     start: Result | None = None
     best: Result | None = None
     statuses: dict[str, int] = field(default_factory=dict)
@@ -63,6 +75,20 @@ class Search:
     _broken: int = 0
     _judging: dict[str, asyncio.Task[tuple[Evaluation, bool]]] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(init=False)
+    _examiner: Examiner = field(init=False)
+    throne: Throne = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Set up who examines candidates and what they fight for."""
+        judges: Any = {"task": self.task, "evaluator": self.evaluator}
+        run, store = self.run.id, self.store
+        self._examiner = Examiner(record=partial(self._stored, store.add_surprise, run), **judges)
+        record = partial(self._stored, store.add_duel, run)
+        self.throne = Throne(record=record, surprises=self._examiner.known, **judges)
+
+    def hold_against(self, noise: Noise) -> None:
+        """Know how small a gain can be claimed here, before anything is told."""
+        self.noise, self.throne.floor = noise, noise.floor
 
     async def sit(self, stop: asyncio.Event) -> str:
         """Work until the budget ends, ``stop`` is set or nothing new comes; return which of these it was."""
@@ -72,17 +98,24 @@ class Search:
             flight |= {asyncio.create_task(self._serve(pending)) for pending in await self._stored(self._restore)}
             self.watch(self.progress(len(flight)))
             ended, deadline = None, float("inf")
-            while flight or ended is None:
+            while True:
                 if ended is None and (ended := "interrupted" if stop.is_set() else self._ended()):
                     deadline = time.monotonic() + GRACE_S
                 while not ended and self._room(len(flight)) and (briefs := self.strategy.ask(1)):
                     await self._stored(self.store.add_brief, self.run.id, briefs[0], self.strategy.state())
                     flight.add(asyncio.create_task(self._serve(Pending(brief=briefs[0]))))
-                if not flight or time.monotonic() > deadline:
+                if not stop.is_set() and self.throne.begin():
+                    self.watch(self.progress(len(flight)))
+                late = time.monotonic() > deadline
+                waiting: set[asyncio.Task[Any]] = set() if late else set(flight)
+                if not (late and stop.is_set()):
+                    waiting |= self.throne.flight
+                if not waiting:
                     break
-                done, flight = await asyncio.wait(flight, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-                await self._land(done, len(flight))
-            return ended or "stalled"
+                done, _ = await asyncio.wait(waiting, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                landed, flight = flight & done, flight - done
+                await self._land(landed, len(flight))
+            return "interrupted" if stop.is_set() and self.throne.next() else ended or "stalled"
         finally:
             await self._leave(flight)
 
@@ -119,11 +152,13 @@ class Search:
         if known := await self._stored(self.store.evaluation, self.run.id, candidate.id):
             return known, True
         async with self._slots:
-            return await evaluated(self.evaluator, self.task, candidate), False
+            best, start = (one.evaluation if one else None for one in (self.best, self.start))
+            return await self._examiner.judge(candidate, best=best, start=start), False
 
     async def _land(self, done: set[asyncio.Task[Result]], in_flight: int) -> None:
         """Store and tell what has come in, oldest brief first; an error is raised after the rest is safe."""
-        errors = [error for task in done if (error := task.exception())]
+        ended = [*done, *(duel for duel in self.throne.flight if duel.done())]
+        errors = [error for task in ended if (error := task.exception())]
         for result in sorted((t.result() for t in done if not t.exception()), key=lambda r: r.brief.number):
             await self._stored(self.store.add_result, self.run.id, result)
             if result.proposal:
@@ -135,6 +170,8 @@ class Search:
                 errors.append(SandboxUnavailable(f"{INFRA_RESULTS} failures in a row: {result.evaluation.feedback}"))
         if errors:
             raise errors[0]
+        if self.throne.land():
+            self.watch(self.progress(in_flight))
 
     def _tell(self, result: Result) -> None:
         status = result.evaluation.status if result.evaluation else "failed"
@@ -145,6 +182,7 @@ class Search:
         self.start = self.start or result
         if self._rank(result) > self._rank(self.best):
             self.best = result
+        self.throne.meet(result)
         self.strategy.tell([result])
         self.proposer.tell([result])
 
@@ -162,12 +200,19 @@ class Search:
             start=self.start,
             best=self.best,
             last=last,
+            noise=self.noise,
+            champion=self.throne.champion,
+            duels=self.throne.fought,
+            challenger=self.throne.fighting,
         )
 
     def _restore(self) -> list[Pending]:
         """Fold what the store holds, and return the briefs that are still open."""
         for result in self.store.results(self.run.id):
             self._tell(result)
+        for duel in self.store.duels(self.run.id):
+            self.throne.hear(duel)
+        self._examiner.known |= {one.candidate: one for one in self.store.surprises(self.run.id)}
         self.strategy.restore(self.store.state(self.run.id))
         self.spent = self.store.spent(self.run.id)
         return self.store.pending(self.run.id)
@@ -184,9 +229,10 @@ class Search:
 
     async def _leave(self, flight: set[asyncio.Task[Result]]) -> None:
         """Cancel what is still in flight (it stays pending in the store) and keep the clock."""
-        for task in [*flight, *self._judging.values()]:
+        tasks = [*flight, *self._judging.values(), *self.throne.flight]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*flight, *self._judging.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
             self.spent = await self._stored(self._clocked)
         finally:

@@ -1,47 +1,63 @@
 """``outpace doctor``: what this machine can do, what it cannot, and what to do about it."""
 
+import asyncio
 import importlib.util
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from outpace.agent.cli import records, text
 from outpace.agent.cli.home import HomeOption, JsonOption, holds_runs, opened, resolve_home
 from outpace.errors import OutpaceError
+from outpace.plugins import DEFAULT_SANDBOX
+from outpace.sandbox.base import Containment
 
 app = typer.Typer()
 
 Verdict = Literal["ok", "note", "bad"]
-DEFAULT_SANDBOX = "bubblewrap"
+LEVELS = "ABCD"
+LEAST = "B"  # for code that nobody has read
 BUSY_LOAD = 0.7  # load per core from which timings suffer
+HIGH_FLOOR = 0.05  # a noise that hides gains worth having
 ACCELERATORS = ("/dev/nvidia0", "/dev/kfd")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: ``ok``; ``note``: it works, but know this; ``bad``: runs will not work."""
+    """One thing that was looked at: ``ok``; ``note``: it works, but know this; ``bad``: runs will not work.
+
+    ``facts`` are for programs: the level of a sandbox with what is behind it, the noise by clock.
+    """
 
     name: str
     verdict: Verdict
     said: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @app.command("doctor")
-def doctor_command(context: typer.Context, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def doctor_command(
+    context: typer.Context,
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the noise, which takes about ten seconds.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check what this machine can do.
 
-    Sandboxes, timers, libraries and the folder of the state. The exit code is 1 if runs would not work.
+    Sandboxes and what holds candidates in them, timers, the smallest speed-up that can be claimed here, libraries and
+    the folder of the state. The exit code is 1 if runs would not work.
     """
-    checks = list(examine(resolve_home(context, home)))
+    checks = list(examine(resolve_home(context, home), quick=quick))
     bad = [check for check in checks if check.verdict == "bad"]
     if as_json:
         typer.echo(records.dump({"ok": not bad, "checks": [asdict(check) for check in checks]}))
@@ -53,13 +69,15 @@ def doctor_command(context: typer.Context, home: HomeOption = None, as_json: Jso
         raise typer.Exit(1)
 
 
-def examine(home: Path) -> Iterator[Check]:
+def examine(home: Path, *, quick: bool) -> Iterator[Check]:
     """Look at everything that a run depends on."""
     yield _python()
     yield _machine()
     yield _load()
     yield _timer()
     yield from _sandboxes()
+    if not quick:
+        yield _noise()
     yield from _libraries()
     yield _accelerator()
     yield _home(home)
@@ -104,14 +122,44 @@ def _sandboxes() -> Iterator[Check]:
         needed: Verdict = "bad" if name == DEFAULT_SANDBOX else "note"
         try:
             sandbox = load("sandbox", name)()
-            sandbox.probe()
+            try:
+                found = sandbox.probe()
+            finally:
+                sandbox.close()
         except OutpaceError as error:
             yield Check(f"sandbox {name}", needed, str(error))
             continue
-        if sandbox.isolated:
-            yield Check(f"sandbox {name}", "ok", f"isolates candidates{_release(name)}")
-        else:
-            yield Check(f"sandbox {name}", "note", "works, but only limits: for code that you trust")
+        held = LEVELS.index(found.level) <= LEVELS.index(LEAST)
+        yield Check(f"sandbox {name}", "ok" if held else needed, _held(name, found), records.containment(found))
+
+
+def _held(name: str, found: Containment) -> str:
+    """Return what holds candidates in a sandbox, what would make it better, and its default."""
+    facts = ", ".join(f"{layer} {fact}" for layer, fact in found.facts.items())
+    use = "" if LEVELS.index(found.level) <= LEVELS.index(LEAST) else ": for code that you trust"
+    default = ", the default" if name == DEFAULT_SANDBOX else ""
+    lacking = f". Not better because: {found.lacking}" if found.lacking else ""
+    return f"level {found.level}{use}{default}{_release(name)}: {facts}{lacking}"
+
+
+def _noise() -> Check:
+    """Time a program against its own copy in the default sandbox."""
+    from outpace.evaluators.noise import machine_noise
+    from outpace.plugins import load
+
+    try:
+        sandbox = load("sandbox", DEFAULT_SANDBOX)()
+        try:
+            found = asyncio.run(machine_noise(sandbox))
+        finally:
+            sandbox.close()
+    except OutpaceError as error:
+        return Check("noise", "note", f"not measured: {error}")
+    said = (
+        f"smallest speed-up that this machine can honestly claim: {text.percent(found.floor)}, by the "
+        f"{text.CLOCKS[found.clock]} ({found.pairs} pairs of a program against its own copy)"
+    )
+    return Check("noise", "note" if found.floor > HIGH_FLOOR else "ok", said, records.noise(found) or {})
 
 
 def _release(sandbox: str) -> str:

@@ -4,15 +4,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
 from outpace.agent.home import default_home
 from outpace.agent.store.base import Store
-from outpace.errors import UsageError
+from outpace.errors import UnknownName, UsageError
+from outpace.sandbox.base import Level
 
 HomeOption = Annotated[Path | None, typer.Option("--home", metavar="DIR", help="Folder of the state.")]
+SandboxOption = Annotated[
+    str, typer.Option("--sandbox", metavar="NAME", help="Where candidates run; see `outpace doctor`.")
+]
+LevelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--level", metavar="A|B|C|D", help="The least that must hold candidates.", show_default="B, process: D"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -28,6 +38,15 @@ def resolve_home(context: typer.Context, given: Path | None) -> Path:
     """Return the folder of the state: ``--home`` after the command, ``--home`` before it, or the default."""
     chosen = given or context.ensure_object(Settings).home
     return chosen.expanduser().absolute() if chosen else default_home()
+
+
+def known_level(given: str | None) -> Level | None:
+    """Return the level that was asked for, None if none was; raises ``UnknownName``."""
+    if given is None:
+        return None
+    if given.upper() not in get_args(Level):
+        raise UnknownName("level", given, get_args(Level))
+    return cast(Level, given.upper())
 
 
 def holds_runs(home: Path) -> bool:

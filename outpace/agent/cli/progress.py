@@ -56,22 +56,24 @@ def choose_display(*, as_json: bool) -> Display:
 
 
 class PlainLines:
-    """One line for each new best, and one now and then."""
+    """One line for each new best or champion, and one now and then."""
 
     def __init__(self, write: Callable[[str], None], *, clock: Clock = time.monotonic) -> None:
         """Write lines with ``write``; ``clock`` counts seconds."""
         self._write, self._clock = write, clock
         self._begin = self._last_line = clock()
         self._progress: Progress | None = None
-        self._best: str | None = None
+        self._shown: tuple[object, ...] = ()
 
     def see(self, progress: "Progress") -> None:
-        """Write a line if there is a new best."""
+        """Write a line if there is a new best or a new champion, and one for each candidate that was refused."""
         begins = self._progress is None
         self._progress = progress
-        best = _id(progress.best)
-        if begins or best != self._best:
-            self._best = best
+        best, reigning = _id(progress.best), progress.champion
+        if reason := refusal(progress):
+            self._write(reason)
+        if begins or (best, reigning) != self._shown:
+            self._shown = best, reigning
             self._line()
         else:
             self.tick()
@@ -104,19 +106,19 @@ class PlainLines:
 
 
 class JsonLines:
-    """An event for each new best and at most one a second otherwise, one JSON object a line."""
+    """An event for each new best, champion and duel, and at most one a second otherwise; one JSON object a line."""
 
     def __init__(self, write: Callable[[str], None], *, clock: Clock = time.monotonic) -> None:
         """Write lines with ``write``; ``clock`` counts seconds."""
         self._write, self._clock = write, clock
         self._last_line = float("-inf")
-        self._best: str | None = None
+        self._shown: tuple[object, ...] = ()
 
     def see(self, progress: "Progress") -> None:
-        """Write an event if it is a new best or time for one."""
-        best = _id(progress.best)
-        if best != self._best or self._clock() - self._last_line >= JSON_EVERY_S:
-            self._best, self._last_line = best, self._clock()
+        """Write an event if there is news or it is time for one."""
+        news = _id(progress.best), progress.champion, progress.challenger
+        if news != self._shown or self._clock() - self._last_line >= JSON_EVERY_S:
+            self._shown, self._last_line = news, self._clock()
             self._write(records.dump(progress_record(progress), indent=None))
 
     def tick(self) -> None:
@@ -144,11 +146,13 @@ class LiveTable:
         self._clock = clock
         self._begin = clock()
         self._progress: Progress | None = None
+        self._refused: str | None = None
         self._live: Live | None = None
 
     def see(self, progress: "Progress") -> None:
-        """Show this look from now on."""
+        """Show this look from now on, and the reason of the last refusal."""
         self._progress = progress
+        self._refused = refusal(progress) or self._refused
 
     def tick(self) -> None:
         """Do nothing: the table is drawn by itself."""
@@ -169,6 +173,8 @@ class LiveTable:
         table.add_row(Text("time", "dim"), Text(text.duration(self._clock() - self._begin)))
         for name, value in look(self._progress).items() if self._progress else ():
             table.add_row(Text(name, "dim"), Text(value, "bold" if name == "best" else ""))
+        if self._refused:
+            table.add_row(Text("refused", "dim"), Text(self._refused))
         return table
 
     def __enter__(self) -> Self:
@@ -206,7 +212,31 @@ def look(progress: "Progress") -> dict[str, str]:
         facts["in flight"] = "the best ones, measured again"
     if goal.kind == "speedup":
         del facts["start"], facts["gain"]  # the score is the gain: times as fast as the start
+        facts |= _crown(progress)
     return facts
+
+
+def _crown(progress: "Progress") -> dict[str, str]:
+    """Return who reigns in a speed-up run and how small a gain can be told from noise."""
+    reigning, start = progress.champion, progress.start.proposal if progress.start else None
+    if progress.noise is None:
+        return {"in flight": "the start against its own copy, for the noise of this machine"}
+    facts = {"champion": "the start", "duels": str(progress.duels), "noise": text.noise(progress.noise)}
+    if reigning and start and reigning.candidate.id != start.candidate.id:
+        facts["champion"] = f"{reigning.candidate.id} {text.score(progress.run.config.goal, reigning.evaluation)}"
+    if progress.challenger:
+        facts["duels"] += f", and {progress.challenger} is fighting for the crown"
+        if progress.in_flight == 0:
+            facts["in flight"] = f"the duel of {progress.challenger} with the champion"
+    return facts
+
+
+def refusal(progress: "Progress") -> str | None:
+    """Return one line about the result that has just come in if that was refused: who and why."""
+    last = progress.last
+    if last is None or last.evaluation is None or last.evaluation.status != "refused" or last.seen_before:
+        return None
+    return text.plain(f"Refused {_id(last)}: {text.first_line(last.evaluation.feedback)}")
 
 
 def summary(progress: "Progress") -> str:
@@ -215,6 +245,8 @@ def summary(progress: "Progress") -> str:
     parts = [f"{facts['evaluations']} evaluations", f"best {facts['best']}"]
     if progress.best and progress.start and _id(progress.best) != _id(progress.start) and "gain" in facts:
         parts.append(f"{facts['gain']} than the start ({facts['start']})")
+    if progress.noise:
+        parts.append(f"champion {facts['champion'].partition(' [')[0]} after {text.counted(progress.duels, 'duel')}")
     if facts["failed"] != "none":
         parts.append(f"failed: {facts['failed']}")
     if not facts["in flight"].isdigit():
@@ -259,4 +291,8 @@ def progress_record(progress: "Progress") -> dict[str, object]:
         "start": records.outcome(progress.start),
         "best": records.outcome(progress.best),
         "last": records.outcome(progress.last),
+        "noise": records.noise(progress.noise),
+        "champion": records.member(progress.champion),
+        "duels": progress.duels,
+        "challenger": progress.challenger,
     }

@@ -9,9 +9,10 @@ from typing import Any
 from outpace.agent.budget import Spent
 from outpace.agent.cli import text
 from outpace.agent.proposal import Member, Result
-from outpace.agent.store.base import Entry, Run
-from outpace.evaluators.base import Evaluation
+from outpace.agent.store.base import Duel, Entry, Run, Surprise, Verification
+from outpace.evaluators.base import Evaluation, Noise
 from outpace.limits import Limits
+from outpace.sandbox.base import Containment
 from outpace.tasks.spec import Goal
 
 
@@ -78,6 +79,7 @@ def run(one: Run) -> dict[str, Any]:
         "budget": config.budget.as_dict(),
         "workers": config.workers,
         "sandbox": config.sandbox,
+        "level": config.level,
     }
 
 
@@ -94,6 +96,7 @@ def entry(one: Entry) -> dict[str, Any]:
         "heldout": evaluation(one.heldout),
         "start": evaluation(one.start),
         "gain": text.gain(its, one.evaluation, one.start),
+        "measurable": its.kind == "metric" or text.measurable(one.evaluation),
         "proposer": one.proposer,
         "evaluations": one.evaluations,
         "machine": one.evaluation.machine,
@@ -119,6 +122,9 @@ def outcome(one: Result | None) -> dict[str, Any] | None:
         "status": found.status if found else "failed",
         "score": found.score if found else None,
         "interval": found.interval if found else None,
+        "reason": ""
+        if found and found.status == "ok"
+        else text.first_line(found.feedback if found else one.failure or ""),
     }
 
 
@@ -136,6 +142,42 @@ def result(one: Result) -> dict[str, Any]:
         "failure": one.failure,
         "seen_before": one.seen_before,
     }
+
+
+def noise(one: Noise | None) -> dict[str, Any] | None:
+    """Return what an A/A measurement said."""
+    return asdict(one) if one else None
+
+
+def duel(one: Duel) -> dict[str, Any]:
+    """Return a duel; the outcome is the challenger's."""
+    return {
+        "challenger": one.challenger,
+        "champion": one.champion,
+        "outcome": one.outcome,
+        "evaluation": evaluation(one.evaluation),
+    }
+
+
+def surprise(one: Surprise) -> dict[str, Any]:
+    """Return both measurements of a surprising result, and which counts."""
+    return {
+        "candidate": one.candidate,
+        "first": evaluation(one.first),
+        "second": evaluation(one.second),
+        "counts": one.counts,
+    }
+
+
+def verification(one: Verification) -> dict[str, Any]:
+    """Return a repetition of a final measurement."""
+    measured = {split: evaluation(found) for split, found in one.evaluations.items()}
+    return {"at": one.at, "holds": one.holds, "verdict": one.verdict, "evaluations": measured}
+
+
+def containment(one: Containment) -> dict[str, Any]:
+    """Return what holds a worker, and what is lacking."""
+    return {"level": one.level, "facts": dict(one.facts), "lacking": one.lacking}
 
 
 def spent(one: Spent) -> dict[str, Any]:

@@ -27,10 +27,10 @@ _ENDED = {
 
 def words(report: "Report", home: Path, *, named_home: Path | None) -> Iterator[str]:
     """Yield the lines for people; ``named_home`` is the folder that the next commands have to name as well."""
-    run, goal = report.run, report.run.config.goal
+    run = report.run
     yield f"Run {run.id} ended: {_ENDED.get(report.ended, report.ended)}."
     if report.champion is None:
-        yield f"No candidate was confirmed to be better than the start ({text.score(goal, report.start.evaluation)})."
+        yield _nothing(report)
     else:
         yield f"Champion {report.champion.champion.candidate.id} of task {run.config.task_name}:"
         yield from text.columns([(f"  {name}", said) for name, said in _evidence(report)])
@@ -42,6 +42,17 @@ def words(report: "Report", home: Path, *, named_home: Path | None) -> Iterator[
     yield "Next: " + "   or   ".join(_next(report, named_home))
 
 
+def _nothing(report: "Report") -> str:
+    """Return why there is no champion."""
+    goal = report.run.config.goal
+    if report.noise is None:
+        return f"No candidate was confirmed to be better than the start ({text.score(goal, report.start.evaluation)})."
+    floor = text.percent(report.noise.floor)
+    return (
+        f"No measurable gain: no candidate was confirmed to be faster than the start by more than the noise, {floor}."
+    )
+
+
 def _evidence(report: "Report") -> Iterator[tuple[str, str]]:
     goal, found = report.run.config.goal, report.champion
     assert found is not None
@@ -50,12 +61,18 @@ def _evidence(report: "Report") -> Iterator[tuple[str, str]]:
         yield "held-out", _beside(goal, found.heldout, report.start_heldout)
     if found.ood is not None:
         yield "out of distribution", _beside(goal, found.ood, report.start_ood)
+    if report.noise is not None:
+        won = sum(duel.outcome == "won" for duel in report.duels)
+        yield "noise floor", text.noise(report.noise)
+        yield "duels", f"{len(report.duels)} for the crown, which changed hands {text.counted(won, 'time')}"
+    config = report.run.config
+    yield "sandbox", f"{config.sandbox}, level {found.train.machine.get('level', config.level)}"
 
 
 def _beside(goal: Goal, found: Evaluation, start: Evaluation | None) -> str:
     """Return a figure beside the start's, with the pairs that it rests on."""
     pairs = found.metrics.get("pairs")
-    evidence = f" ({int(pairs)} pairs, 95 % interval)" if pairs else ""
+    evidence = f" ({int(pairs)} pairs, {text.confidence(found)} interval)" if pairs else ""
     if goal.kind == "speedup" or start is None:
         return f"{text.score(goal, found)}{' as fast as the start' if goal.kind == 'speedup' else ''}{evidence}"
     return f"{heldout(goal, found)}, the start {heldout(goal, start)}: {text.gain_text(goal, found, start)}{evidence}"
@@ -66,6 +83,7 @@ def _next(report: "Report", named_home: Path | None) -> Iterator[str]:
     if report.champion is not None:
         champion = report.champion.champion.candidate.id
         yield f"outpace show {champion}{home}"
+        yield f"outpace verify {champion}{home}"
         yield f"outpace export {champion} -o DIR{home}"
     if report.ended == "interrupted":
         yield f"outpace resume {report.run.id}{home}"
@@ -101,4 +119,6 @@ def record(report: "Report", home: Path) -> dict[str, Any]:
         "start_ood": records.evaluation(report.start_ood),
         "spent": records.spent(report.spent),
         "statuses": dict(report.statuses),
+        "noise": records.noise(report.noise),
+        "duels": [records.duel(duel) for duel in report.duels],
     }

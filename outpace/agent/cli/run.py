@@ -15,11 +15,12 @@ import typer
 from outpace.agent.budget import Budget
 from outpace.agent.cli import records
 from outpace.agent.cli import report as last_words
-from outpace.agent.cli.home import HomeOption, JsonOption, resolve_home
+from outpace.agent.cli.home import HomeOption, JsonOption, LevelOption, SandboxOption, known_level, resolve_home
 from outpace.agent.cli.progress import Display, choose_display
 from outpace.agent.cli.text import plain
 from outpace.agent.home import default_home
 from outpace.errors import OutpaceError, UsageError
+from outpace.plugins import DEFAULT_SANDBOX
 
 if TYPE_CHECKING:
     from outpace.agent.evolve import Report
@@ -72,9 +73,8 @@ def run_command(  # noqa: PLR0913  each option is a parameter
         int | None,
         typer.Option("--workers", metavar="N", min=1, help="Evaluations at a time.", show_default="one per core"),
     ] = None,
-    sandbox: Annotated[
-        str, typer.Option("--sandbox", metavar="NAME", help="Where candidates run; see `outpace doctor`.")
-    ] = "bubblewrap",
+    sandbox: SandboxOption = DEFAULT_SANDBOX,
+    level: LevelOption = None,
     evaluations: EvaluationsOption = None,
     minutes: MinutesOption = None,
     model_calls: CallsOption = None,
@@ -103,6 +103,7 @@ def run_command(  # noqa: PLR0913  each option is a parameter
         budget=budget,
         workers=workers,
         sandbox=sandbox,
+        level=known_level(level),
         strategy_params=params,
     )
     report = _sit(

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from outpace.agent.cli import records, text
-from outpace.agent.cli.home import JsonOption
-from outpace.errors import OutpaceError
+from outpace.agent.cli.home import JsonOption, LevelOption, SandboxOption, known_level
+from outpace.errors import MissingPackage, OutpaceError
+from outpace.plugins import DEFAULT_SANDBOX
+from outpace.sandbox.base import Level
 from outpace.tasks.spec import Goal, Task, TaskSpec
 
 app = typer.Typer(help="Tasks: list them, look at one, make one, check one.", no_args_is_help=True)
@@ -80,9 +82,8 @@ def _as_path(folder: Path) -> str:
 @app.command("check")
 def check_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A task folder.")],
-    sandbox: Annotated[
-        str, typer.Option("--sandbox", metavar="NAME", help="Where the starting program is tried.")
-    ] = "bubblewrap",
+    sandbox: SandboxOption = DEFAULT_SANDBOX,
+    level: LevelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what is wrong with a task folder.
@@ -94,7 +95,7 @@ def check_command(
 
     findings = check(path)
     if not any(finding.severity == "error" for finding in findings):
-        findings = [*findings, *_try_start(path, sandbox)]
+        findings = [*findings, *asyncio.run(_try_start(path, sandbox, known_level(level)))]
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json:
         shown = [
@@ -110,26 +111,26 @@ def check_command(
         raise typer.Exit(1)
 
 
-def _try_start(path: Path, sandbox_name: str) -> Iterator[Any]:
-    """Evaluate the starting program once; yield a finding if it fails its own check."""
+async def _try_start(path: Path, sandbox_name: str, level: Level | None) -> list[Any]:
+    """Evaluate the starting program once; return a finding if it fails its own check."""
+    from outpace.agent.conditions import least_level, opened_sandbox
     from outpace.evaluators.cascade import CascadeEvaluator
-    from outpace.plugins import load
     from outpace.tasks.finding import Finding
     from outpace.tasks.folder import load as load_task
 
     task = load_task(path)
-    program = str(path / "program.py")
-    sandbox = load("sandbox", sandbox_name)()
-    sandbox.probe()
-    if missing := sandbox.missing(task.spec.requires):
-        yield Finding(str(path / "task.toml"), 0, f"requires {', '.join(missing)}, not installed in the sandbox")
-        return
-    evaluation = asyncio.run(CascadeEvaluator(sandbox).evaluate(task, task.start))
+    try:
+        with opened_sandbox(sandbox_name, least_level(sandbox_name, level), task) as (sandbox, _):
+            evaluation = await CascadeEvaluator(sandbox).evaluate(task, task.start)
+    except MissingPackage as error:
+        return [Finding(str(path / "task.toml"), 0, str(error))]
     if evaluation.status == "infra":
         raise OutpaceError(f"The starting program could not be tried: {evaluation.feedback}")
-    if evaluation.status != "ok":
-        feedback = " ".join(evaluation.feedback.split())
-        yield Finding(program, 0, f"the starting program fails its own check ({evaluation.status}): {feedback}")
+    if evaluation.status == "ok":
+        return []
+    feedback = " ".join(evaluation.feedback.split())
+    said = f"the starting program fails its own check ({evaluation.status}): {feedback}"
+    return [Finding(str(path / "program.py"), 0, said)]
 
 
 def _goal(goal: Goal) -> str:

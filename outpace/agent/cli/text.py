@@ -4,8 +4,10 @@ import os
 import re
 from collections.abc import Sequence
 
-from outpace.evaluators.base import Evaluation
+from outpace.evaluators.base import Evaluation, Noise
 from outpace.tasks.spec import Goal
+
+CLOCKS = {"wall": "wall clock", "cpu": "CPU clock", "lower": "the slower of both clocks"}
 
 # Control characters but tab and newline (terminals obey some of them), and the marks that reorder text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -37,7 +39,7 @@ def amount(goal: Goal, value: float) -> str:
 
 
 def score(goal: Goal, evaluation: Evaluation | None) -> str:
-    """Return the score with its 95 % interval, or the status of an evaluation that has none."""
+    """Return the score with its interval, or the status of an evaluation that has none."""
     if evaluation is None:
         return "-"
     if evaluation.status != "ok" or evaluation.score is None:
@@ -47,6 +49,16 @@ def score(goal: Goal, evaluation: Evaluation | None) -> str:
         low, high = evaluation.interval
         text += f" [{number(low)}, {number(high)}]"
     return text
+
+
+def process_pairs(found: Evaluation) -> int:
+    """Return in how many pairs of fresh processes an evaluation was measured."""
+    return len({group for one in found.measurements for group in one.groups}) or 1
+
+
+def confidence(found: Evaluation) -> str:
+    """Return how sure an interval is: ``99 %`` in final measurements (several pairs of processes), else ``95 %``."""
+    return "99 %" if process_pairs(found) > 1 else "95 %"
 
 
 def gain(goal: Goal, evaluation: Evaluation | None, start: Evaluation | None) -> float | None:
@@ -64,14 +76,39 @@ def gain(goal: Goal, evaluation: Evaluation | None, start: Evaluation | None) ->
     return (goal.rank(evaluation.score) - goal.rank(start.score)) / abs(start.score)
 
 
+def measurable(evaluation: Evaluation) -> bool:
+    """Tell whether a speed-up lies above the noise: its lower bound above 1 and the floor that it was held against."""
+    if evaluation.score is None:
+        return False
+    low = evaluation.interval[0] if evaluation.interval else evaluation.score
+    return low > 1 + float(evaluation.machine.get("noise_floor", 0.0))
+
+
 def gain_text(goal: Goal, evaluation: Evaluation | None, start: Evaluation | None) -> str:
-    """Return the gain in words: ``12.3x as fast``, ``25.1 % better``, ``-``."""
+    """Return the gain in words: ``12.3x as fast``, ``25.1 % better``, ``no measurable gain``, ``-``."""
     value = gain(goal, evaluation, start)
-    if value is None:
+    if value is None or evaluation is None:
         return "-"
     if goal.kind == "speedup":
-        return f"{number(value)}x as fast"
+        return f"{number(value)}x as fast" if measurable(evaluation) else "no measurable gain"
     return f"{abs(value) * 100:.1f} % {'better' if value >= 0 else 'worse'}"
+
+
+def noise(found: Noise | None) -> str:
+    """Return what an A/A measurement said: ``1.5 % by wall clock (24 pairs of the start against its own copy)``."""
+    if found is None:
+        return "not measured"
+    return f"{percent(found.floor)} by {CLOCKS[found.clock]} ({found.pairs} pairs of the start against its own copy)"
+
+
+def percent(part: float) -> str:
+    """Return a part of one in per cent: ``1.5 %``."""
+    return f"{number(100 * part)} %"
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that may have many, or none."""
+    return text.strip().partition("\n")[0]
 
 
 def by_case(goal: Goal, evaluation: Evaluation | None) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """What every model must do, as tests to inherit.
 
-    class TestMyModel(ModelContract):
-        @pytest.fixture
-        def model(self) -> Model:
-            return MyModel()
+class TestMyModel(ModelContract):
+    @pytest.fixture
+    def model(self) -> Model:
+        return MyModel()
 """
 
 import asyncio

@@ -13,16 +13,21 @@ from typing import Any, Literal, Protocol
 from outpace.agent.budget import Budget, Spent
 from outpace.agent.models.base import Completion
 from outpace.agent.proposal import Brief, Member, Proposal, Result
-from outpace.evaluators.base import Evaluation
+from outpace.evaluators.base import Evaluation, Noise
+from outpace.sandbox.base import Level
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal, Split
 
 RunStatus = Literal["running", "finished", "stopped", "failed"]
+Outcome = Literal["won", "lost", "void"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """Everything that defines a run, enough to resume it. ``task`` is what the user named (a name or a folder)."""
+    """Everything that defines a run, enough to resume it. ``task`` is what the user named (a name or a folder).
+
+    ``level`` is the least that must hold its candidates in the sandbox.
+    """
 
     task: str
     task_name: str
@@ -34,6 +39,7 @@ class RunConfig:
     budget: Budget
     workers: int
     sandbox: str
+    level: Level = "B"
     strategy_params: Mapping[str, Any] = field(default_factory=dict)
     proposer_params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,6 +78,44 @@ class Entry:
     start: Evaluation | None
     proposer: str
     evaluations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duel:
+    """A challenger timed directly against the champion of its day, both by candidate id.
+
+    ``evaluation`` is the duel's own: its score is how many times as fast as the champion the challenger was. The
+    outcome is the challenger's; ``void``: the champion failed on these fresh inputs and again when evaluated anew
+    (that is the evaluation then), so the start reigns again and the challenger may fight once more.
+    """
+
+    challenger: str
+    champion: str
+    evaluation: Evaluation
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surprise:
+    """A result that jumped too far above the field and was measured a second time, before anything was made of it.
+
+    ``counts`` tells what became of it: the first evaluation, the second (the lower of two that disagree), or neither.
+    """
+
+    candidate: str
+    first: Evaluation
+    second: Evaluation
+    counts: Literal["first", "second", "neither"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """A final measurement repeated on request: when (UTC, ISO 8601), what was found by split, and the verdict of it."""
+
+    at: str
+    holds: bool
+    verdict: str
+    evaluations: Mapping[Split, Evaluation]
 
 
 class KeepsRuns(Protocol):
@@ -190,7 +234,43 @@ class Ranks(Protocol):
         ...
 
 
-class Store(KeepsRuns, Records, Recalls, Ranks, Protocol):
+class Crowns(Protocol):
+    """What decides who is champion, and what was measured to decide it; appended, never changed."""
+
+    def add_noise(self, run: str, noise: Noise, machine: Mapping[str, str]) -> None:
+        """Record the A/A measurement of the run's starting program on a machine."""
+        ...
+
+    def noise(self, run: str) -> tuple[Noise, Mapping[str, str]] | None:
+        """Return the last A/A measurement of the run, with the machine that it was made on."""
+        ...
+
+    def add_duel(self, run: str, duel: Duel) -> None:
+        """Record a duel for the crown of the run."""
+        ...
+
+    def duels(self, run: str) -> list[Duel]:
+        """Return all duels of the run, in the order in which they were fought."""
+        ...
+
+    def add_surprise(self, run: str, surprise: Surprise) -> None:
+        """Record that a result was measured a second time."""
+        ...
+
+    def surprises(self, run: str) -> list[Surprise]:
+        """Return what was measured a second time in the run, in that order."""
+        ...
+
+    def add_verification(self, run: str, candidate: str, verification: Verification) -> None:
+        """Record that a candidate's final measurement was repeated."""
+        ...
+
+    def verifications(self, run: str, candidate: str) -> list[Verification]:
+        """Return the repetitions of a candidate's final measurement, oldest first."""
+        ...
+
+
+class Store(KeepsRuns, Records, Recalls, Ranks, Crowns, Protocol):
     """Remembers runs. Every method may raise ``StoreError``; synchronous, and safe to call from several threads."""
 
     def close(self) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 from outpace.agent.budget import Budget, Spent
 from outpace.agent.models.base import Completion
 from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Result
-from outpace.agent.store.base import Pending, Run, RunConfig, Store
+from outpace.agent.store.base import Duel, Pending, Run, RunConfig, Store, Surprise, Verification
 from outpace.errors import OutpaceError, StoreError, UnknownName, UsageError
-from outpace.evaluators.base import Evaluation, Measurement, Stage, Status
+from outpace.evaluators.base import Evaluation, Measurement, Noise, Stage, Status
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal
 
 GOAL = Goal(kind="metric", name="gap", direction="minimise", unit="%", best_known=0.1)
+NOISE = Noise(clock="cpu", floor=0.1 + 0.2, wall=1 / 3, cpu=5e-324, pairs=24)
 
 
 def config(task: str = "packing", **changes: Any) -> RunConfig:
@@ -38,6 +39,7 @@ def config(task: str = "packing", **changes: Any) -> RunConfig:
         "budget": Budget(evaluations=100, usd=0.1),
         "workers": 2,
         "sandbox": "bubblewrap",
+        "level": "C",
         "strategy_params": {"islands": 3, "exploitation": 0.7},
         "proposer_params": {"names": ["a", "b"], "deep": {"on": True, "off": None}},
     }
@@ -52,12 +54,13 @@ def program(text: str) -> Candidate:
 def judged(score: float | None, status: Status = "ok") -> Evaluation:
     """Return an evaluation with nothing left at its default; one that failed has no score."""
     clock = {"baseline_wall_ns": (3, 2**62), "baseline_cpu_ns": (1, 1), "candidate_cpu_ns": ()}
+    batches = {"baseline_calls": (1, 8), "candidate_calls": (1000, 1), "groups": (0, 3)}
     return Evaluation(
         status=status,
         score=score,
         interval=None if score is None else (score - 0.25, score + 0.25),
         metrics={"case/1k": 0.1 + 0.2, "ops": 5e-324},
-        measurements=(Measurement(case="1k", candidate_wall_ns=(7,), **clock),),
+        measurements=(Measurement(case="1k", candidate_wall_ns=(7,), **clock, **batches),),
         feedback="expected 3, came 4\n\udce9\x00 ünï",
         stages=(Stage(name="load", wall_s=1 / 3, passed=True), Stage(name="check", wall_s=0.0, passed=False)),
         machine={"cpu": "x86", "cores": "2"},
@@ -449,5 +452,84 @@ class FindingContract:
         assert (entries[1].proposer, entries[1].evaluations) == ("model:small", 2)
 
 
-class StoreContract(RunContract, RecordContract, FindingContract):
+class CrowningContract:
+    """What decides who is champion is appended, and comes back as it was."""
+
+    def test_the_last_noise_counts(self, store: Store) -> None:
+        """With the machine that it was measured on, run by run."""
+        run, other = store.add_run(config()), store.add_run(config())
+        assert store.noise(run.id) is None
+        store.add_noise(run.id, Noise(clock="wall", floor=0.02, wall=0.01, cpu=0.03, pairs=8), {"cpu": "x86"})
+        store.add_noise(run.id, NOISE, {"cpu": "arm", "cores": "2"})
+        assert store.noise(run.id) == (NOISE, {"cpu": "arm", "cores": "2"})
+        assert store.noise(other.id) is None
+
+    def test_duels_come_back_in_order(self, store: Store) -> None:
+        """With their evaluations, which change nothing else that is known of the programs."""
+        run, other = store.add_run(config()), store.add_run(config())
+        ids = [program(f"x = {number}\n").id for number in range(3)]
+        for number in range(3):
+            land(store, run, program(f"x = {number}\n"), judged(3.0 - number))
+        told = [
+            Duel(challenger=ids[1], champion=ids[0], evaluation=judged(1.25), outcome="won"),
+            Duel(challenger=ids[2], champion=ids[1], evaluation=judged(None, "wrong"), outcome="void"),
+            Duel(challenger=ids[2], champion=ids[0], evaluation=judged(1.0), outcome="lost"),
+        ]
+        for duel in told:
+            store.add_duel(run.id, duel)
+        assert store.duels(run.id) == told
+        assert store.duels(other.id) == []
+        assert [store.evaluation(run.id, candidate) for candidate in ids] == [judged(3.0), judged(2.0), judged(1.0)]
+        assert store.confirmations(run.id, ids[1]) == {}
+        assert store.spent(run.id).evaluations == 3
+
+    def test_surprises_come_back_with_both_measurements(self, store: Store) -> None:
+        """Recorded before the result of which they tell."""
+        run, brief = store.add_run(config()), Brief(number=0, parents=(), seed=0)
+        candidate = program("x = 1\n")
+        propose(store, run, brief, candidate)
+        ends = (("first", judged(0.5)), ("second", judged(2.0)), ("neither", judged(None, "crashed")))
+        told = [
+            Surprise(candidate=candidate.id, first=judged(0.25), second=second, counts=counts)  # type: ignore[arg-type]
+            for counts, second in ends
+        ]
+        for surprise in told:
+            store.add_surprise(run.id, surprise)
+        assert store.surprises(run.id) == told
+        assert store.evaluation(run.id, candidate.id) is None
+        assert store.statuses(run.id) == {}
+
+    def test_verifications_are_kept_beside_confirmations(self, store: Store) -> None:
+        """All of them, oldest first; what the run itself confirmed stays what it is."""
+        run, candidate = store.add_run(config()), program("x = 1\n")
+        land(store, run, candidate, judged(2.0))
+        store.add_confirmation(run.id, candidate.id, "heldout", judged(1.5))
+        told = [
+            Verification(
+                at="2026-11-21T18:00:00+00:00",
+                holds=holds,
+                verdict="holds: ünï",
+                evaluations={
+                    "train": judged(2.0),
+                    "heldout": judged(1.25 if holds else None, "ok" if holds else "wrong"),
+                },
+            )
+            for holds in (True, False)
+        ]
+        for verification in told:
+            store.add_verification(run.id, candidate.id, verification)
+        assert store.verifications(run.id, candidate.id) == told
+        assert store.verifications(run.id, program("x = 2\n").id) == []
+        assert store.confirmations(run.id, candidate.id) == {"heldout": judged(1.5)}
+
+    def test_a_program_that_was_never_proposed_is_refused(self, store: Store) -> None:
+        """And leaves no trace."""
+        run, known = store.add_run(config()), program("x = 0\n")
+        land(store, run, known, judged(1.0))
+        ids = {"challenger": "f" * 16, "champion": known.id}
+        refusal(lambda: store.add_duel(run.id, Duel(evaluation=judged(1.0), outcome="won", **ids)), StoreError)
+        assert store.duels(run.id) == []
+
+
+class StoreContract(RunContract, RecordContract, FindingContract, CrowningContract):
     """Inherit, and define the fixture ``store``: an empty, open store."""

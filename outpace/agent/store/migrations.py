@@ -3,13 +3,39 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, insert, inspect, select
+from sqlalchemy import Connection, func, insert, inspect, select, update
 
-from outpace.agent.store.schema import VERSION, metadata, schema_version
+from outpace.agent.store.codec import decode, encode
+from outpace.agent.store.schema import (
+    VERSION,
+    duels,
+    metadata,
+    noises,
+    runs,
+    schema_version,
+    surprises,
+    verifications,
+)
 from outpace.errors import StoreError
 
 Migration = Callable[[Connection], None]
-MIGRATIONS: Mapping[int, Migration] = {}
+
+
+def _judge(connection: Connection) -> None:
+    """Add what the judge records: noise, duels, second measurements, verifications; levels of runs.
+
+    Older runs asked for no level, but for a sandbox by name: they go on at what that gave them, namespaces and a filter
+    of system calls without Landlock (C), or limits only (D).
+    """
+    for table in (noises, duels, surprises, verifications):
+        table.create(connection)
+    for number, text in connection.execute(select(runs.c.number, runs.c.config)).all():
+        config = decode(text)
+        config["level"] = "D" if config["sandbox"] == "process" else "C"
+        connection.execute(update(runs).where(runs.c.number == number).values(config=encode(config, what="config")))
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: _judge}
 """Version → what makes it out of the version before; each in one transaction, never changed once released."""
 
 

@@ -1,4 +1,4 @@
-"""The tables of the store (version 1). Rows are only ever added, but for the tallies, which follow from them.
+"""The tables of the store (version 2). Rows are only ever added, but for the tallies, which follow from them.
 
 ``run`` columns hold the run's number, not its id. Programs stand apart from the rows that are scanned: a candidate is a
 list of (path, key of a text), texts are compressed and kept once.
@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -177,3 +177,47 @@ confirmations = Table(
     Column("evaluation", ForeignKey("evaluations.number"), nullable=False),
 )
 Index("confirmations_by_candidate", confirmations.c.run, confirmations.c.candidate)
+
+noises = Table(  # A/A measurements: the starting program against its own copy
+    "noises",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.number"), nullable=False, index=True),
+    Column("machine", ForeignKey("texts.key"), nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+duels = Table(
+    "duels",
+    metadata,
+    Column("number", Integer, primary_key=True),  # the order in which they were fought
+    Column("run", ForeignKey("runs.number"), nullable=False, index=True),
+    Column("challenger", ForeignKey("programs.id"), nullable=False),
+    Column("champion", ForeignKey("programs.id"), nullable=False),
+    Column("evaluation", ForeignKey("evaluations.number"), nullable=False),
+    Column("outcome", String, nullable=False),
+)
+
+surprises = Table(  # results that jumped too far above the field, measured a second time before they counted
+    "surprises",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.number"), nullable=False, index=True),
+    Column("candidate", ForeignKey("programs.id"), nullable=False),
+    Column("first", ForeignKey("evaluations.number"), nullable=False),
+    Column("second", ForeignKey("evaluations.number"), nullable=False),
+    Column("counts", String, nullable=False),
+)
+
+verifications = Table(  # final measurements repeated on request
+    "verifications",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.number"), nullable=False),
+    Column("candidate", ForeignKey("programs.id"), nullable=False),
+    Column("at", String, nullable=False),
+    Column("holds", Boolean, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("evaluations", Text, nullable=False),  # JSON: split -> number of an evaluation
+)
+Index("verifications_by_candidate", verifications.c.run, verifications.c.candidate)

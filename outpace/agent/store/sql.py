@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from outpace.agent.store.base import Store
+from outpace.agent.store.crowning import Crowning
 from outpace.agent.store.ranking import Ranking
-from outpace.agent.store.recording import Recording
 from outpace.errors import UsageError
 
 SQLITE_URL = "sqlite:///"
 
 
-class SQLStore(Recording, Ranking):
+class SQLStore(Crowning, Ranking):
     """Remembers runs in one database; see ``Store`` for what its methods promise.
 
     Safe for several processes and several threads at once.

@@ -14,7 +14,7 @@ from outpace.agent.search import Progress, Search
 from outpace.agent.store import open_store
 from outpace.agent.store.base import Pending, Run, RunConfig, Store
 from outpace.errors import ModelPermanent, ProposalError, SandboxUnavailable
-from outpace.evaluators.base import Evaluation
+from outpace.evaluators.base import Evaluation, Noise
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Case, Goal, Split, Task, TaskSpec
 
@@ -90,17 +90,26 @@ class Judge:
         self.verdict = verdict or (lambda candidate: Evaluation(status="ok", score=float(value_of(candidate))))
         self.latency_s = latency_s
         self.seen: list[int] = []
+        self.fresh: list[int] = []
         self.running = self.most = 0
 
     async def evaluate(
         self, task: Task, candidate: Candidate, *, split: Split = "train", fresh: bool = False
     ) -> Evaluation:
-        self.seen.append(value_of(candidate))
+        (self.fresh if fresh else self.seen).append(value_of(candidate))
         self.running += 1
         self.most = max(self.most, self.running)
         await asyncio.sleep(self.latency_s)
         self.running -= 1
         return self.verdict(candidate)
+
+    async def duel(
+        self, task: Task, challenger: Candidate, champion: Candidate, *, split: Split = "train"
+    ) -> Evaluation:
+        raise AssertionError("a metric task has no duels")
+
+    async def noise(self, task: Task) -> Noise | None:
+        return None
 
 
 TASK = Task(

@@ -13,6 +13,7 @@ import pytest
 
 from outpace.agent.proposal import Brief
 from outpace.agent.store.contract import config, judged, land, program, refusal
+from outpace.agent.store.schema import VERSION
 from outpace.agent.store.sql import SQLStore, open_store
 from outpace.errors import StoreError, UsageError
 
@@ -101,7 +102,7 @@ def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:
         raw.execute("INSERT INTO schema_version VALUES (99, 'later')")
         raw.commit()
     said = one_line(lambda: open_store(path))
-    assert "made by a newer Outpace (version 99 of its tables; this one knows 1)" in said
+    assert f"made by a newer Outpace (version 99 of its tables; this one knows {VERSION})" in said
 
 
 def test_a_store_without_tables_of_ours_is_completed(tmp_path: Path) -> None:

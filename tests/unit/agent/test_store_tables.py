@@ -1,5 +1,6 @@
 """The tables: how they are looked up, how they are brought up to date, and that another database could hold them."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,12 +13,15 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from outpace.agent.models.base import Completion
 from outpace.agent.proposal import Brief, Member
-from outpace.agent.store import recording
-from outpace.agent.store.contract import config, judged, land, program, propose
+from outpace.agent.store import recording, sqlite
+from outpace.agent.store.base import Duel
+from outpace.agent.store.contract import NOISE, config, judged, land, program, propose
 from outpace.agent.store.migrations import migrate, version_of
-from outpace.agent.store.schema import metadata
+from outpace.agent.store.schema import VERSION, metadata
 from outpace.agent.store.sql import SQLStore, open_store
 from outpace.errors import StoreError
+
+VERSION_1 = Path(__file__).parent / "golden" / "store_version_1.sql"
 
 
 @pytest.fixture
@@ -42,8 +46,14 @@ def test_no_step_of_a_search_scans_a_table_or_sorts(store: SQLStore) -> None:
     store.completion(run.id, "1/0")
     store.add_wall(run.id, 1.0)
     store.add_confirmation(run.id, program("x = 1\n").id, "train", judged(0.5))
-    for look in (store.spent, store.state, store.statuses, store.history):
+    found = {"evaluation": judged(1.5), "outcome": "won"}
+    store.add_duel(run.id, Duel(challenger=program("x = 1\n").id, champion=program("x = 0\n").id, **found))  # type: ignore[arg-type]
+    store.add_noise(run.id, NOISE, {"cpu": "x86"})
+    for look in (store.duels, store.surprises, store.noise):
         look(run.id)
+    store.verifications(run.id, program("x = 1\n").id)
+    for count in (store.spent, store.state, store.statuses, store.history):
+        count(run.id)
     store.top(run.id, 5)
     store.evaluation(run.id, program("x = 1\n").id)
     store.confirmations(run.id, program("x = 1\n").id)
@@ -103,12 +113,54 @@ def test_an_older_store_is_brought_up_step_by_step(store: SQLStore) -> None:
         return change
 
     with store._write("a test") as connection:
-        migrate(connection, {2: step(2), 3: step(3)}, version=3)
-        assert version_of(connection) == 3
-    assert done == [2, 3]
+        migrate(connection, {3: step(3), 4: step(4)}, version=4)
+        assert version_of(connection) == 4
+    assert done == [3, 4]
     with store._write("a test") as connection:
-        migrate(connection, {2: step(2), 3: step(3)}, version=3)
-    assert done == [2, 3]
+        migrate(connection, {3: step(3), 4: step(4)}, version=4)
+    assert done == [3, 4]
+
+
+@pytest.fixture
+def old_store(tmp_path: Path) -> Path:
+    """Return the path of a store that version 0.1.0 made: one run in bubblewrap, one in limits only."""
+    path = tmp_path / "outpace.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.executescript(VERSION_1.read_text(encoding="utf-8"))
+        raw.execute(f"PRAGMA application_id = {sqlite.APPLICATION_ID}")
+    return path
+
+
+def test_a_store_of_the_first_version_holds_what_it_held(old_store: Path) -> None:
+    """Its runs, results and champions; each run at the level that its sandbox gave it then."""
+    with closing(open_store(old_store)) as store:
+        second, first = store.runs()
+        assert (first.config.sandbox, first.config.level) == ("bubblewrap", "C")
+        assert (second.config.sandbox, second.config.level) == ("process", "D")
+        assert [result.brief.number for result in store.results(first.id)] == list(
+            range(len(list(store.results(first.id))))
+        )
+        assert store.spent(first.id).evaluations == 12
+        (entry,) = [entry for entry in store.leaderboard() if entry.run.id == first.id]
+        assert entry.heldout is not None and entry.heldout.status == "ok"
+        assert store.noise(first.id) is None
+        later = (store.duels(first.id), store.surprises(first.id), store.verifications(first.id, entry.candidate))
+        assert later == ([], [], [])
+        store.add_noise(first.id, NOISE, {"cpu": "x86"})
+    with closing(open_store(old_store)) as store:
+        assert store.noise(first.id) == (NOISE, {"cpu": "x86"})
+        with store._read() as connection:
+            assert version_of(connection) == VERSION
+
+
+def test_an_older_store_has_the_tables_of_a_new_one(old_store: Path, tmp_path: Path) -> None:
+    for path in (old_store, tmp_path / "new.db"):
+        open_store(path).close()
+    tables = []
+    for path in (old_store, tmp_path / "new.db"):
+        with closing(sqlite3.connect(path)) as raw:
+            tables.append(set(raw.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")))
+    assert tables[0] == tables[1]
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(store: SQLStore) -> None:
@@ -117,11 +169,11 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(store: SQLStore) -> None:
         connection.execute(text("CREATE NONSENSE"))
 
     with pytest.raises(StoreError, match="NONSENSE"), store._write("a test") as connection:
-        migrate(connection, {2: broken}, version=2)
-    with pytest.raises(StoreError, match="no way from 1 to 2"), store._write("a test") as connection:
-        migrate(connection, {}, version=2)
+        migrate(connection, {VERSION + 1: broken}, version=VERSION + 1)
+    with pytest.raises(StoreError, match="no way from 2 to 3"), store._write("a test") as connection:
+        migrate(connection, {}, version=3)
     with store._read() as connection:
-        assert version_of(connection) == 1
+        assert version_of(connection) == VERSION
         assert connection.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'half'")) == 0
 
 

@@ -11,7 +11,8 @@ from outpace.agent.cli.candidates import _safe
 from outpace.agent.cli.main import app
 from outpace.agent.cli.run import _budget, _params
 from outpace.agent.home import default_home
-from outpace.errors import OutpaceError, TaskError, UnknownName, UsageError
+from outpace.errors import OutpaceError, SandboxUnavailable, TaskError, UnknownName, UsageError
+from outpace.plugins import DEFAULT_SANDBOX
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -31,7 +32,7 @@ def test_version() -> None:
 
 
 def test_help_of_every_command_names_its_json() -> None:
-    for command in ("run", "resume", "runs", "leaderboard", "show", "diff", "export", "doctor"):
+    for command in ("run", "resume", "runs", "leaderboard", "show", "diff", "export", "verify", "doctor"):
         result = invoke(command, "--help")
         assert result.exit_code == 0
         assert "--json" in result.output
@@ -71,6 +72,18 @@ def test_unknown_strategy_sandbox_and_model_are_refused_with_what_exists(tmp_pat
         error = refusal("run", "nbody", option, given, "--home", tmp_path)
         assert error.exit_code == 2
         assert hint in str(error)
+
+
+def test_a_level_that_the_host_does_not_reach_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    """And nothing is begun. A level that does not exist is a slip of the user's."""
+    options: list[str | Path] = ["--sandbox", "process", "--home", tmp_path / "home"]
+    error = refusal("run", "circle_packing", "--level", "b", *options)
+    assert isinstance(error, SandboxUnavailable)
+    assert "reaches level D here, level B was asked for" in str(error)
+    assert "Remedy" in str(error)
+    assert error.exit_code == 1
+    assert not (tmp_path / "home").exists()
+    assert "Available: A, B, C, D." in str(refusal("run", "circle_packing", "--level", "E", *options))
 
 
 def test_strategy_parameters_that_do_not_exist_are_refused(tmp_path: Path) -> None:
@@ -166,18 +179,30 @@ def test_new_task_is_named_as_a_path_in_the_next_commands(
 
 def test_doctor_reports_every_sandbox_and_the_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    report = json.loads(invoke("doctor", "--home", home, "--json").output)
+    report = json.loads(invoke("doctor", "--quick", "--home", home, "--json").output)
     found = {check["name"]: check for check in report["checks"]}
-    assert {"python", "machine", "load", "timer", "sandbox bubblewrap", "sandbox process", "numba", "gpu"} <= set(found)
+    sandboxes = {f"sandbox {name}" for name in ("zygote", "bubblewrap", "docker", "process")}
+    assert {"python", "machine", "load", "timer", *sandboxes, "numba", "gpu"} == set(found) - {"torch", "home"}
     assert found["sandbox process"]["verdict"] == "note"
+    assert found["sandbox process"]["facts"]["level"] == "D"
+    assert "Remedy" in found["sandbox process"]["facts"]["lacking"]
+    assert found[f"sandbox {DEFAULT_SANDBOX}"]["said"].startswith("level ")
     assert str(home) in found["home"]["said"]
     assert report["ok"] is all(check["verdict"] != "bad" for check in report["checks"])
     assert not home.exists()
 
 
+def test_doctor_tells_the_smallest_speed_up_that_can_be_claimed(tmp_path: Path) -> None:
+    report = json.loads(invoke("doctor", "--home", tmp_path, "--json").output)
+    (noise,) = [check for check in report["checks"] if check["name"] == "noise"]
+    assert 0 < noise["facts"]["floor"] < 1
+    assert noise["facts"]["clock"] in ("wall", "cpu")
+    assert "smallest speed-up that this machine can honestly claim" in noise["said"]
+
+
 def test_doctor_tells_a_home_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    result = invoke("doctor", "--home", tmp_path / "file" / "home", "--json")
+    result = invoke("doctor", "--quick", "--home", tmp_path / "file" / "home", "--json")
     assert result.exit_code == 1
     home = next(check for check in json.loads(result.output)["checks"] if check["name"] == "home")
     assert home["verdict"] == "bad"
@@ -192,5 +217,5 @@ def test_export_writes_nothing_outside_its_folder(path: str) -> None:
 
 def test_commands_are_those_of_the_entry_point() -> None:
     assert set(typer.main.get_command(app).commands) == {  # type: ignore[attr-defined]
-        *("run", "resume", "runs", "leaderboard", "show", "diff", "export", "doctor", "task"),
+        *("run", "resume", "runs", "leaderboard", "show", "diff", "export", "verify", "doctor", "task"),
     }

@@ -2,13 +2,18 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.console import Console
 
-from outpace.agent.cli.progress import HEARTBEAT_S, JsonLines, LiveTable, PlainLines, look, summary
+from outpace.agent.cli.progress import HEARTBEAT_S, JsonLines, LiveTable, PlainLines, look, progress_record, summary
+from outpace.agent.proposal import Member
 from outpace.agent.search import Progress
-from outpace.evaluators.base import Evaluation
+from outpace.agent.store.base import Run
+from outpace.evaluators.base import Evaluation, Noise
+from outpace.tasks.spec import Goal
 
 
 @dataclass
@@ -86,6 +91,59 @@ def test_json_lines_are_one_object_a_line(progress: Progress, better: Progress) 
     assert [event["spent"]["evaluations"] for event in events] == [1, 38, 38]
     assert {event["event"] for event in events} == {"progress"}
     assert events[1]["best"]["score"] == 3.0
+
+
+NOISE = Noise(clock="cpu", floor=0.015, wall=0.1, cpu=0.01, pairs=36)
+
+
+def timed(progress: Progress, make_run: Callable[[Goal], Run], goal: Goal, **changes: Any) -> Progress:
+    """Return the progress of a speed-up run whose best reigns."""
+    assert progress.best and progress.best.proposal
+    best = Evaluation(status="ok", score=3.0, interval=(2.9, 3.1))
+    member = Member(progress.best.proposal.candidate, best)
+    shown = {"run": make_run(goal), "best": replace(progress.best, evaluation=best), "champion": member, **changes}
+    return replace(progress, **shown)
+
+
+def test_a_speed_up_run_shows_the_crown_and_the_noise(
+    better: Progress, make_run: Callable[[Goal], Run], speedup: Goal
+) -> None:
+    seen = timed(better, make_run, speedup, noise=NOISE, duels=2, challenger="f" * 16)
+    facts = look(seen)
+    assert facts["noise"] == "1.5 % by CPU clock (36 pairs of the start against its own copy)"
+    assert facts["duels"] == f"2, and {'f' * 16} is fighting for the crown"
+    assert seen.champion and facts["champion"] == f"{seen.champion.candidate.id} 3x [2.9, 3.1]"
+    assert f"champion {seen.champion.candidate.id} 3x after 2 duels" in summary(seen)
+    assert look(replace(seen, in_flight=0))["in flight"] == f"the duel of {'f' * 16} with the champion"
+    record = progress_record(seen)
+    assert (record["duels"], record["challenger"]) == (2, "f" * 16)
+
+
+def test_before_anything_is_timed_the_noise_is_measured(
+    progress: Progress, make_run: Callable[[Goal], Run], speedup: Goal
+) -> None:
+    seen = timed(progress, make_run, speedup, noise=None, champion=None)
+    assert summary(seen).endswith("in flight: the start against its own copy, for the noise of this machine")
+    reigning = timed(progress, make_run, speedup, noise=NOISE)
+    assert "champion the start after 0 duels" in summary(reigning)
+
+
+def test_a_refusal_is_shown_with_its_reason(better: Progress) -> None:
+    assert better.last
+    refused = Evaluation(status="refused", feedback="worked on after its answer: 3.1 ms of CPU\x1b[31m\nmore")
+    seen = replace(better, last=replace(better.last, evaluation=refused))
+    lines: list[str] = []
+    with PlainLines(lines.append, clock=Clock()) as display:
+        display.see(seen)
+    candidate = better.last.proposal.candidate.id if better.last.proposal else ""
+    assert lines[0] == f"Refused {candidate}: worked on after its answer: 3.1 ms of CPU\\x1b[31m"
+    table, screen = LiveTable(), io.StringIO()
+    table.see(seen)
+    table.see(better)
+    Console(file=screen, width=140).print(table)
+    assert "worked on after its answer" in screen.getvalue()
+    last = progress_record(seen)["last"]
+    assert isinstance(last, dict) and last["reason"].startswith("worked on after its answer")
 
 
 def test_json_holds_no_infinities(progress: Progress) -> None:

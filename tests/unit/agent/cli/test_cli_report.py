@@ -7,17 +7,19 @@ from pathlib import Path
 import pytest
 
 from outpace.agent.budget import Spent
-from outpace.agent.cli.candidates import Dossier
+from outpace.agent.cli.dossier import Dossier, description
 from outpace.agent.cli.report import record, words
+from outpace.agent.cli.text import gain_text
 from outpace.agent.confirm import Confirmed
 from outpace.agent.evolve import Report
 from outpace.agent.proposal import Brief, Member, Proposal, Result
-from outpace.agent.store.base import Run
-from outpace.evaluators.base import Evaluation
+from outpace.agent.store.base import Duel, Run, Surprise, Verification
+from outpace.evaluators.base import Evaluation, Noise
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal
 
 HOME = Path("/data/outpace")
+NOISE = Noise(clock="wall", floor=0.02, wall=0.01, cpu=0.01, pairs=24)
 START = Candidate({"program.py": "VALUE = 0\n"})
 CHAMPION = Candidate({"program.py": "VALUE = 1\n"})
 
@@ -47,7 +49,9 @@ def test_words_name_champion_gain_evidence_place_and_next_command(report: Report
     assert "0.8 % (1k 2 %, 5k 0.8 %), the start 4.2 % (1k 5 %, 5k 4 %): 81.0 % better" in said
     assert "200 evaluations in 1 min 05 s; failed: 10 wrong" in said
     assert "Stored in /data/outpace" in said
-    assert said.endswith(f"Next: outpace show {CHAMPION.id}   or   outpace export {CHAMPION.id} -o DIR")
+    assert f"Next: outpace show {CHAMPION.id}   or   outpace verify {CHAMPION.id}   or   outpace export" in said
+    assert said.endswith(f"{CHAMPION.id} -o DIR")
+    assert "sandbox       bubblewrap, level B" in said
 
 
 def test_words_of_a_speedup_tell_its_pairs(report: Report, make_run: Callable[[Goal], Run], speedup: Goal) -> None:
@@ -58,6 +62,83 @@ def test_words_of_a_speedup_tell_its_pairs(report: Report, make_run: Callable[[G
     timed = replace(report, run=make_run(speedup), champion=champion)
     said = "\n".join(words(timed, HOME, named_home=None))
     assert "12x [11, 13] as fast as the start (24 pairs, 95 % interval)" in said
+
+
+def test_words_of_a_speedup_tell_noise_and_duels(
+    report: Report, make_run: Callable[[Goal], Run], speedup: Goal
+) -> None:
+    found = Evaluation(status="ok", score=12.0, interval=(11.0, 13.0), machine={"level": "A"})
+    champion = Confirmed(
+        champion=Member(CHAMPION, found), start=Member(START, found), train=found, heldout=None, ood=None
+    )
+    duel = Duel(challenger=CHAMPION.id, champion=START.id, evaluation=found, outcome="won")
+    lost = replace(duel, outcome="lost")
+    timed = replace(report, run=make_run(speedup), champion=champion, noise=NOISE, duels=(duel, lost))
+    said = "\n".join(words(timed, HOME, named_home=None))
+    assert "noise floor   2 % by wall clock (24 pairs of the start against its own copy)" in said
+    assert "duels         2 for the crown, which changed hands 1 time" in said
+    assert "sandbox       bubblewrap, level A" in said
+    printed = record(timed, HOME)
+    assert printed["noise"]["floor"] == 0.02
+    assert [one["outcome"] for one in printed["duels"]] == ["won", "lost"]
+
+
+def test_a_speed_up_run_that_found_nothing_above_the_noise_says_no_measurable_gain(
+    report: Report, make_run: Callable[[Goal], Run], speedup: Goal
+) -> None:
+    timed = replace(report, run=make_run(speedup), champion=None, noise=NOISE)
+    said = "\n".join(words(timed, HOME, named_home=None))
+    assert (
+        "No measurable gain: no candidate was confirmed to be faster than the start by more than the noise, 2 %."
+        in said
+    )
+
+
+def test_show_tells_how_a_candidate_was_judged(make_run: Callable[[Goal], Run], speedup: Goal) -> None:
+    found = Evaluation(
+        status="ok", score=2.0, interval=(1.9, 2.1), machine={"level": "A", "clock": "cpu", "noise_floor": "0.0200"}
+    )
+    proposal = Proposal(candidate=START, proposer="task", operator="start", parents=())
+    first = Result(brief=Brief(number=0, parents=(), seed=0), proposal=proposal, evaluation=found)
+    duels = [
+        Duel(challenger=CHAMPION.id, champion=START.id, evaluation=found, outcome="won"),
+        Duel(challenger="f" * 16, champion=CHAMPION.id, evaluation=found, outcome="lost"),
+        Duel(challenger="e" * 16, champion=CHAMPION.id, evaluation=found, outcome="won"),
+    ]
+    known = Dossier(
+        candidate=CHAMPION,
+        run=make_run(speedup),
+        evaluation=found,
+        confirmations={},
+        start_confirmations={},
+        lineage=(first,),
+        noise=NOISE,
+        duels=tuple(duels),
+        surprises=(Surprise(candidate=CHAMPION.id, first=replace(found, score=9.0), second=found, counts="second"),),
+        verifications=(Verification(at="2026-11-21T18:00:00+00:00", holds=True, verdict="holds: 2x", evaluations={}),),
+    )
+    said = "\n".join(description(known))
+    for part in (
+        "level A",
+        "CPU clock",
+        "2 % by wall clock",
+        f"against {START.id}: won",
+        f"challenged by {'f' * 16}: won",
+        f"challenged by {'e' * 16}: lost",
+        "measured again 2x [1.9, 2.1]: the lower counts",
+        "2026-11-21 18:00 holds: 2x",
+    ):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("low", "floor", "expected"),
+    [(1.9, "0.0200", "2x as fast"), (1.01, "0.0200", "no measurable gain"), (0.9, "", "no measurable gain")],
+)
+def test_a_gain_inside_the_noise_is_none(low: float, floor: str, expected: str, speedup: Goal) -> None:
+    facts = {"noise_floor": floor} if floor else {}
+    found = Evaluation(status="ok", score=2.0, interval=(low, 2.1), machine=facts)
+    assert gain_text(speedup, found, None) == expected
 
 
 def test_a_run_without_a_champion_says_so(report: Report) -> None:

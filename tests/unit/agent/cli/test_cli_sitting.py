@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from outpace.agent.cli.main import app
-from outpace.errors import UnknownName, UsageError
+from outpace.errors import TaskError, UnknownName, UsageError
 from outpace.tasks.new import new
 
 MAIN = "from outpace.agent.cli.main import main; main()"
@@ -162,6 +162,27 @@ def test_export_keeps_off_what_is_there(champion: str, home: Path, tmp_path: Pat
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "mine"
 
 
+def test_verify_works_the_values_out_again(champion: str, home: Path, folder: Path) -> None:
+    evidence = read("verify", champion, "--home", home)
+    assert evidence["holds"] is True
+    assert evidence["verdict"].startswith("holds: ")
+    assert evidence["evaluations"]["heldout"]["score"] == evidence["recorded"]["heldout"]["score"]
+    assert (evidence["noise"], evidence["containment"]["level"], evidence["sandbox"]) == (None, "D", "process")
+    shown = invoke("show", champion, "--home", home).output
+    assert evidence["verdict"] in shown
+    refused = invoke("verify", champion, "--level", "A", "--home", home)
+    assert "reaches level D here, level A was asked for" in str(refused.exception)
+    statement = folder / "statement.md"
+    text = statement.read_text(encoding="utf-8")
+    try:
+        statement.write_text(text + "\nSomething else.\n", encoding="utf-8")
+        changed = invoke("verify", champion, "--home", home)
+    finally:
+        statement.write_text(text, encoding="utf-8")
+    assert isinstance(changed.exception, TaskError)
+    assert "has changed since run" in str(changed.exception)
+
+
 def test_an_unknown_candidate_or_run_is_refused(champion: str, home: Path) -> None:
     for command in (["show", "ffff0000"], ["diff", champion, "ffff0000"], ["resume", "19990101-0000-xyz"]):
         assert isinstance(invoke(*command, "--home", home).exception, UnknownName)
@@ -188,7 +209,7 @@ def test_a_start_that_fails_its_own_check_is_not_run(tmp_path: Path) -> None:
     result = invoke(*arguments(broken, model))
     assert result.exception is not None
     assert "fails its own check" in str(result.exception)
-    assert "expected an array of 40 job numbers" in str(result.exception)
+    assert "on case '40_jobs'" in str(result.exception).lower()
     assert read("runs", "--home", tmp_path / "home") == []
 
 
