@@ -1,4 +1,4 @@
-"""What a candidate can see and touch from inside bubblewrap: nothing but its own folder."""
+"""What a candidate can see and touch from inside a sandbox: nothing but its own folder."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ import outpace
 from outpace.sandbox.seccomp import TABLES
 
 CHECKOUT = Path(outpace.__file__).parent.parent
-SECRET = "redteam-secret-4711"
+SECRET = "redteam-secret-4711"  # as in conftest.py, where the judge has it in its environment
 TRY = """
 import ctypes, errno, os, signal, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -31,6 +31,14 @@ def call(number, *arguments):
 """
 
 
+@pytest.mark.docker
+def test_the_docker_engine_is_there() -> None:
+    if "DOCKER_HOST" not in os.environ and not Path("/var/run/docker.sock").exists():
+        pytest.skip(
+            "no attack is tried in the sandbox 'docker': DOCKER_HOST is not set, no engine at /var/run/docker.sock"
+        )
+
+
 def test_the_network_is_not_there(judge: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -40,14 +48,15 @@ def test_the_network_is_not_there(judge: Any) -> None:
         program = f"""{TRY}
 def entry():
     families = {{name: attempt(lambda f=f: socket.socket(f)) for name, f in socket.AddressFamily.__members__.items()}}
-    interfaces = [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line]
+    try: interfaces = [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line]
+    except OSError: interfaces = []
     return families, interfaces, attempt(lambda: socket.create_connection(("127.0.0.1", {port}), 1))
 """
         families, interfaces, reached = judge.attack(program).output
     assert plain.returncode == 0, "the listener must answer a plain child, else this proves nothing"
     accepted.pop().close()
     assert not accepted
-    assert set(families.values()) == {"EACCES"} and interfaces == ["lo"] and reached == "EACCES"
+    assert set(families.values()) == {"EACCES"} and interfaces in ([], ["lo"]) and reached == "EACCES"
 
 
 def test_the_environment_of_the_judge_is_not_there(judge: Any) -> None:
@@ -60,8 +69,8 @@ def entry(secret):
         except OSError: pass
     return sorted(path for path, text in places.items() if secret in text), len(places)
 """
-    found, looked = judge.attack(program, [{"secret": SECRET[8:]}], env={"OUTPACE_API_KEY": SECRET}).output
-    assert found == [] and looked >= 3
+    found, looked = judge.attack(program, [{"secret": SECRET[8:]}]).output
+    assert found == [] and looked >= 1
 
 
 def test_files_of_the_host_are_not_there(judge: Any) -> None:
@@ -70,7 +79,8 @@ import importlib.util, os, sys
 def entry(paths):
     tasks = [os.path.join(folder, name) for folder, _, names in os.walk("/", onerror=None) for name in names
              if name in ("task.py", "task.toml", "reference.py") and "outpace" in folder.split("/")]
-    etc = sorted(os.listdir("/etc"))
+    try: etc = sorted(os.listdir("/etc"))
+    except OSError: etc = []
     return [path for path in paths if os.path.exists(path)], tasks, etc, importlib.util.find_spec("outpace") is None
 """
     home = Path("~").expanduser()
@@ -82,6 +92,8 @@ def entry(paths):
         str(home / ".bashrc"),
     ]
     paths += [str(home / ".ssh"), str(home / ".config"), str(CHECKOUT / ".git")]
+    if judge.sandbox == "docker":  # an engine makes these for each container
+        paths = [path for path in paths if path not in ("/etc/hostname", "/sys", "/run", "/dev/tty")]
     seen, tasks, etc, no_outpace = judge.attack(program, [{"paths": paths}]).output
     assert seen == [] and tasks == [] and no_outpace
     assert set(etc) <= {"alternatives", "ld.so.cache"}
@@ -107,14 +119,17 @@ def entry(parent, checkout):
 
 def test_nothing_can_be_written_outside_of_the_own_folders(judge: Any) -> None:
     program = """
-import os
+import os, sys
 def entry(name):
-    folders = {"/"}
-    for line in open("/proc/self/mountinfo"):
-        folders.add(line.split()[4])
+    folders = {"/", "/tmp", "/dev", "/dev/shm", "/proc", "/run", "/usr", "/usr/lib", "/etc", "/var", "/home", "/work"}
+    folders |= {os.getcwd(), os.path.dirname(os.getcwd()), os.path.dirname(os.__file__), *sys.path, sys.prefix}
+    try:
+        for line in open("/proc/self/mountinfo"): folders.add(line.split()[4])
+    except OSError:
+        pass
     for folder in list(folders):
-        if os.path.isdir(folder):
-            folders |= {os.path.join(folder, entry.name) for entry in os.scandir(folder) if entry.is_dir()}
+        try: folders |= {os.path.join(folder, entry.name) for entry in os.scandir(folder) if entry.is_dir()}
+        except OSError: pass
     writable = set()
     for folder in folders:
         try:
@@ -122,12 +137,12 @@ def entry(name):
             writable.add(folder)
         except OSError:
             pass
-    return sorted(writable), len(folders)
+    return sorted(writable), len(folders), os.getcwd()
 """
     name = f"redteam-{os.getpid()}"
-    writable, tried = judge.attack(program, [{"name": name}]).output
-    assert {"/dev/shm", "/tmp", "/tmp/work"} <= set(writable) and tried > 20
-    assert all(Path(folder).is_relative_to("/tmp") or folder == "/dev/shm" for folder in writable)
+    writable, tried, own = judge.attack(program, [{"name": name}]).output
+    assert own in writable and tried > 20
+    assert all(Path(folder).is_relative_to("/tmp") or folder in (own, "/dev/shm") for folder in writable)
     assert not any((Path(folder) / name).exists() for folder in (*writable, "/usr", sys.prefix))
 
 
@@ -135,7 +150,7 @@ def test_processes_of_the_host_are_not_there(judge: Any) -> None:
     program = f"""{TRY}
 def entry(pid):
     return {{
-        "seen": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
+        "seen": sorted(int(name) for name in (os.listdir("/proc") if os.path.isdir("/proc") else []) if name.isdigit()),
         "signal": attempt(lambda: os.kill(pid, 0)),
         "memory of the first": attempt(lambda: open("/proc/1/mem", "r+b")),
         "own memory": attempt(lambda: open("/proc/self/mem", "r+b")),
@@ -144,20 +159,34 @@ def entry(pid):
     }}
 """
     seen = judge.attack(program, [{"pid": max(os.getpid(), 100)}]).output
-    assert seen.pop("seen") == [1, 2] and seen.pop("alive") and seen.pop("kill the first")
-    assert seen.pop("signal") == "ESRCH" and set(seen.values()) <= {"EACCES", "EROFS", "EPERM"}
+    assert len(seen.pop("seen")) <= 3 and seen.pop("alive") and seen.pop("kill the first")
+    assert seen.pop("signal") in ("ESRCH", "EPERM") and set(seen.values()) <= {"EACCES", "EROFS", "EPERM", "ENOENT"}
 
 
 def test_no_privilege_is_left(judge: Any) -> None:
     program = """
+import ctypes, os
+libc = ctypes.CDLL(None)
 def entry():
-    rows = (line.rstrip("\\n").split(":\\t") for line in open("/proc/self/status"))
-    return {row[0]: row[1].split() for row in rows if len(row) == 2}
+    header, sets = (ctypes.c_uint * 2)(0x20080522, 0), (ctypes.c_uint * 6)()
+    assert libc.capget(header, sets) == 0
+    return {
+        "sets": list(sets),
+        "bounding": [number for number in range(64) if libc.prctl(23, number, 0, 0, 0) == 1],
+        "ambient": [number for number in range(41) if libc.prctl(47, 1, number, 0, 0) == 1],
+        "filter": libc.prctl(21, 0, 0, 0, 0),
+        "no new privileges": libc.prctl(39, 0, 0, 0, 0),
+        "dumpable": libc.prctl(3, 0, 0, 0, 0),
+        "ids": sorted({*os.getresuid(), *os.getresgid()}),
+        "groups": os.getgroups(),
+        "become root": [libc.setuid(0), libc.setgid(0), libc.setresuid(0, 0, 0)],
+    }
 """
-    status = judge.attack(program).output
-    assert {int(status[name][0], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
-    assert status["NoNewPrivs"] == ["1"] and status["Seccomp"] == ["2"] and status["Groups"] == []
-    assert len({*status["Uid"], *status["Gid"]}) == 1 and int(status["Uid"][0]) > 60_000
+    seen = judge.attack(program).output
+    assert seen["sets"] == [0] * 6 and seen["bounding"] == [] and seen["ambient"] == []
+    assert seen["filter"] == 2 and seen["no new privileges"] == 1
+    assert min(seen["ids"]) > 60_000 and set(seen["groups"]) <= set(seen["ids"])
+    assert set(seen["become root"]) == {-1}
 
 
 def test_kernel_settings_cannot_be_changed(judge: Any) -> None:
@@ -216,13 +245,18 @@ def entry():
 
 def test_descriptors_of_the_judge_do_not_leak(judge: Any) -> None:
     program = """
-import os
+import os, stat
 def entry():
     found = {}
-    for fd in range(256):
-        try: found[fd] = os.readlink(f"/proc/self/fd/{fd}").split(":")[0]
-        except OSError: pass
+    for fd in range(1024):
+        try: mode = os.fstat(fd).st_mode
+        except OSError: continue
+        found[fd] = next(name for name in ("REG", "DIR", "CHR", "FIFO", "SOCK", "LNK", "BLK")
+                         if getattr(stat, f"S_IS{name}")(mode))
     return found
 """
-    found = {int(fd): target for fd, target in judge.attack(program).output.items()}
-    assert found == {0: "/dev/null", 1: "pipe", 2: "pipe", 200: "socket"}
+    found = {int(fd): kind for fd, kind in judge.attack(program).output.items()}
+    kinds = sorted(found.values())
+    assert found.pop(0) == "CHR" and found.pop(1) == found.pop(2) == "FIFO"
+    assert kinds.count("SOCK") == 1 and set(found.values()) <= {"SOCK", "REG"}, "its line, and an input at most"
+    assert len(found) <= 2
