@@ -17,7 +17,7 @@ class Measurement:
 
     A side of a pair may be a batch: its time is the sum over ``*_calls`` calls (empty: one call each), the first of
     them on the same inputs as the other side's. What an exchange of such a batch costs without work has been taken off;
-    ``taken_*`` is how much that was on the candidate's side (empty: nothing).
+    ``taken_*`` is how much of that the candidate's own process has done (empty: nothing).
     ``groups`` says which pair of fresh processes each pair was taken in (empty: all in one).
     """
 

@@ -40,9 +40,9 @@ def speedup(
     bootstrap", section 4.3, on why percentiles of a bootstrap are too narrow for few units). The unit that is resampled
     is the pair of fresh processes where there are several (``Measurement.groups``), else the round of pairs.
 
-    The lower end takes nothing off the candidate for the exchange: a part of that is done in its own process, where it
-    can be made cheaper or be left out, and would then be credited as a gain of the program. As a call takes no longer
-    than its exchange, and what is taken off the baseline is what it cost, the lower end holds whatever was done to it.
+    The lower end takes nothing off the candidate for what its own process does in an exchange (``taken_*``): there it
+    can be made cheaper or be left out, and would then be credited as a gain of the program. What is taken off the
+    baseline is what it cost, so the lower end holds whatever the candidate has done to its side of the exchange.
 
     ``clock`` None: both clocks are worked out and the lower speed-up counts. The resampling has a fixed seed, so that
     the same pairs always give the same interval.
