@@ -324,7 +324,7 @@ def test_a_rule_of_chance() -> None:
     assert foreseen(seeded) == [None] * 8
     found = [one for one in foreseen("import random\ndef f(number):\n    return random.random() < 0.5\n") if one]
     assert found
-    words = ("must not depend on chance, clocks or earlier problems", "it sees what comes")  # which of them is chance too
+    words = ("must not depend on chance, clocks or earlier problems", "it sees what comes")  # chance chooses
     assert all(any(word in one for word in words) for one in found)
 
 
