@@ -19,7 +19,6 @@ from outpace.sandbox.confined_worker import ConfinedWorker
 from outpace.sandbox.forking import DISK_FILES_PER_MB
 from outpace.sandbox.launch import Launch, environment, rlimits
 from outpace.sandbox.seccomp import filter_program
-from outpace.sandbox.worker_process import WorkerProcess
 
 SPARE_UIDS = range(1_900_000_000, 2_100_000_000)
 """User ids that no system assigns; a worker of root's gets one to itself, so that limits per user are its own."""
@@ -37,7 +36,7 @@ class _Launch(Launch):
 
     def setup(self, max_bytes: int) -> dict[str, Any]:
         """Return the body of the message by which a worker confines itself, with the room in its own folders."""
-        folders = [str(path) for path in view.OWN if path != Path("/proc")]
+        folders = list(map(str, view.SCRATCH))
         room = {"folders": folders, "size": self.disk_mb * MEGABYTE, "files": self.disk_mb * DISK_FILES_PER_MB}
         return {**Launch.setup(self, max_bytes), "room": room}
 
@@ -57,12 +56,7 @@ class BubblewrapSandbox:
             view.must_be_open(interpreter.readable_paths())
         job = Job(files={}, entry="")
         try:
-            process = WorkerProcess(self._launch(job), job.limits)
-            try:
-                process.handshake(None)
-                return level.measure(process)
-            finally:
-                process.close()
+            return level.probe(self._launch(job), job.limits)
         except SandboxUnavailable as error:
             raise _with_remedy(error) from error
 
@@ -105,7 +99,6 @@ class BubblewrapSandbox:
             rlimits=limits,
             uid=secrets.choice(self._uids) if self._uids else None,
             landlock=view.reachable(job),
-            build=building,
             artefacts=job.artefacts,
             disk_mb=disk_mb,
         )

@@ -16,10 +16,10 @@ class Launch:
     """How to start the process of a worker, and what it does to itself before it sees a candidate.
 
     ``folder`` is the working folder as the worker sees it, ``uid`` what it becomes (None: stays), ``landlock`` the
-    paths that it may still reach by what it may do there ("read", "run", "write"; None: no such rules), ``build``
-    whether it may start programs, ``artefacts`` the files of its folder for artefacts. ``scratch`` is a host folder to
-    remove at the end, ``fds`` descriptors for the child only, ``disk_mb`` what it may write where it has a disk of its
-    own; ``control_group``: put it into control groups of the host's.
+    paths that it may still reach by what it may do there ("read", "run", "write"; None: no such rules), ``artefacts``
+    the files of its folder for artefacts. ``scratch`` is a host folder to remove at the end, ``fds`` descriptors for
+    the child only, ``disk_mb`` what it may write where it has a disk of its own; ``control_group``: put it into control
+    groups of the host's.
     """
 
     env: Mapping[str, str]
@@ -29,7 +29,6 @@ class Launch:
     argv: Sequence[str] = ()
     uid: int | None = None
     landlock: Mapping[str, Sequence[str]] | None = None
-    build: bool = False
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
     die_with_parent: bool = False
     control_group: bool = True
@@ -47,7 +46,6 @@ class Launch:
             "rlimits": dict(self.rlimits),
             "filter": self.filter,
             "landlock": None if self.landlock is None else {kind: [*paths] for kind, paths in self.landlock.items()},
-            "build": self.build,
             "artefacts": dict(self.artefacts),
         }
 

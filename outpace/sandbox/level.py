@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from outpace.errors import SandboxUnavailable, UnknownName
+from outpace.limits import Limits
 from outpace.sandbox import cgroups
 from outpace.sandbox.base import Containment, Level, Sandbox
+from outpace.sandbox.child import Program, Spawn
+from outpace.sandbox.launch import Launch
 from outpace.sandbox.worker_process import START_WALL_S, WorkerProcess, only
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -100,6 +103,16 @@ class Found:
             "limits": ", ".join(self.limits) or "none",
             "cgroup": self.cgroup,
         }
+
+
+def probe(launch: Launch, limits: Limits, *, spawn: Spawn = Program) -> Containment:
+    """Start a worker, find out what holds it, and stop it; raises ``SandboxUnavailable``."""
+    process = WorkerProcess(launch, limits, spawn=spawn)
+    try:
+        process.handshake(None)
+        return measure(process)
+    finally:
+        process.close()
 
 
 def measure(process: WorkerProcess, *, cgroup: str | None = None) -> Containment:
@@ -200,4 +213,4 @@ def _lacking(found: Found) -> str:
     return "; ".join(reasons)
 
 
-__all__ = ["LEVELS", "Found", "containment", "measure", "require"]
+__all__ = ["LEVELS", "Found", "containment", "measure", "probe", "require"]

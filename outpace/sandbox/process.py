@@ -14,7 +14,6 @@ from outpace.sandbox.base import Containment, Job
 from outpace.sandbox.confined_worker import ConfinedWorker
 from outpace.sandbox.launch import Launch, environment, rlimits
 from outpace.sandbox.seccomp import filter_program
-from outpace.sandbox.worker_process import WorkerProcess
 
 LACKING = (
     "its workers are plain processes of yours with limits, for code that you trust. "
@@ -34,12 +33,7 @@ class ProcessSandbox:
     def probe(self) -> Containment:
         """Start a worker and stop it; tell what holds it, at best level D. Raises ``SandboxUnavailable``."""
         job = Job(files={}, entry="")
-        process = WorkerProcess(self._launch(job), job.limits)
-        try:
-            process.handshake(None)
-            return replace(level.measure(process), level="D", lacking=LACKING)
-        finally:
-            process.close()
+        return replace(level.probe(self._launch(job), job.limits), level="D", lacking=LACKING)
 
     def missing(self, packages: Sequence[str]) -> list[str]:
         """Return those of ``packages`` that a worker cannot import."""
@@ -67,7 +61,6 @@ class ProcessSandbox:
             folder=folder,
             filter=program,
             rlimits=rlimits(job.limits),
-            build=building,
             artefacts=job.artefacts,
             die_with_parent=True,
             scratch=scratch,

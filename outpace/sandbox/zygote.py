@@ -24,7 +24,6 @@ from outpace.sandbox.confined_worker import ConfinedWorker
 from outpace.sandbox.forking import Zygote
 from outpace.sandbox.launch import Launch, environment, rlimits
 from outpace.sandbox.seccomp import filter_program
-from outpace.sandbox.worker_process import WorkerProcess
 
 OLDEST_LINUX = (5, 14)
 """The first with mount_setattr(2), Landlock, and a limit on processes that counts per user namespace."""
@@ -51,12 +50,7 @@ class ZygoteSandbox:
     def probe(self) -> Containment:
         """Start a worker and stop it; tell what holds it. Raises ``SandboxUnavailable`` with reason and remedy."""
         job = Job(files={}, entry="")
-        process = WorkerProcess(self._launch(job), job.limits, spawn=self._spawn(job))
-        try:
-            process.handshake(None)
-            return level.measure(process)
-        finally:
-            process.close()
+        return level.probe(self._launch(job), job.limits, spawn=self._spawn(job))
 
     def missing(self, packages: Sequence[str]) -> list[str]:
         """Return those of ``packages``, by the names they are imported by, that a worker cannot import."""
@@ -85,7 +79,6 @@ class ZygoteSandbox:
             filter=_filter(building=building),
             rlimits={**rlimits(job.limits), "NPROC": (processes, processes)},
             landlock=view.reachable(job),
-            build=building,
             artefacts=job.artefacts,
             die_with_parent=True,
             disk_mb=job.limits.disk_mb,

@@ -87,7 +87,7 @@ def _become(uid: int) -> None:
 
 
 def drop_bounding_set() -> None:
-    """Empty the bounding set, for good; cheap where that was done before (a zygote does it for its children)."""
+    """Empty the bounding set, for good."""
     for capability in range(_LAST_CAPABILITY + 1):
         try:
             held = call("prctl", _PR_CAPBSET_READ, capability)

@@ -80,7 +80,6 @@ class Contents:
             filter=_filter(building=job.build is not None),
             rlimits=rlimits(job.limits),
             landlock=self._reachable(job),
-            build=job.build is not None,
             artefacts=job.artefacts,
             control_group=False,
             disk_mb=job.limits.disk_mb,
