@@ -25,8 +25,10 @@ class Throne:
     ``floor`` is the smallest gain that can be claimed here; None (metric tasks, whose values are exact) means no duels.
     ``surprises`` are what was measured twice, by candidate id.
 
-    A challenger's lower bound lies above the champion's figure and the floor; it fights once, and those that do not
-    reach a new champion's figure are forgotten. A champion that fails on fresh inputs is deposed, and the start reigns.
+    A challenger's lower bound lies above the champion's ``figure`` and the floor; it fights once, and those that do not
+    reach a new champion's figure are forgotten. The figure is how many times as fast as the start the champion is by
+    its duels, one multiplied by the other: what the search had seen of it was the best of many draws, and would keep
+    off who is truly faster. A champion that fails on fresh inputs is deposed, and the start reigns.
     """
 
     task: Task
@@ -35,6 +37,7 @@ class Throne:
     floor: float | None = None
     surprises: Mapping[str, Surprise] = field(default_factory=dict)
     champion: Member | None = None
+    figure: float = 1.0
     fought: int = 0
     _start: Member | None = None
     _challengers: dict[str, Member] = field(default_factory=dict)
@@ -50,20 +53,21 @@ class Throne:
         if self.champion is None:
             self.champion = self._start = member
             self._done.add(member.candidate.id)
-        elif member.candidate.id not in self._done and self._low(member) > self._figure:
+        elif member.candidate.id not in self._done and self._low(member) > self.figure:
             self._challengers[member.candidate.id] = member
 
     def hear(self, duel: Duel) -> None:
         """Take notice of how a duel ended, now or in an earlier sitting."""
         self.fought += 1
         if duel.outcome == "void":
-            self.champion = self._start
+            self.champion, self.figure = self._start, 1.0
             return
         self._done.add(duel.challenger)
         challenger = self._challengers.pop(duel.challenger, None)
         if duel.outcome == "won" and challenger:
             self.champion = challenger
-            hopeful = {name: one for name, one in self._challengers.items() if self._low(one) > self._figure}
+            self.figure *= duel.evaluation.score or 1.0
+            hopeful = {name: one for name, one in self._challengers.items() if self._low(one) > self.figure}
             self._challengers = hopeful
 
     def next(self) -> Member | None:
@@ -127,12 +131,6 @@ class Throne:
                 return None
         ids = {"challenger": challenger.candidate.id, "champion": champion.candidate.id}
         return Duel(evaluation=found, outcome=outcome, **ids)
-
-    @property
-    def _figure(self) -> float:
-        """How many times as fast as the start the champion was when it was evaluated."""
-        score = self.champion.evaluation.score if self.champion else None
-        return 1.0 if score is None else score
 
     def _low(self, member: Member) -> float:
         rank = member.evaluation.rank(self.task.spec.goal)

@@ -1,12 +1,13 @@
 """Is it true, here and now? The final measurement of a stored candidate, made again."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from outpace.agent.conditions import least_level, opened_sandbox, task_of
 from outpace.agent.store.base import Run, Store
+from outpace.evaluators import integrity
 from outpace.evaluators.base import Clock, Evaluation, Evaluator, Noise, evaluated
 from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.evaluators.machine import machine
@@ -25,7 +26,8 @@ class Evidence:
     """A final measurement made again, beside what the store has of it; by split.
 
     ``noise`` was measured again too (None for metric tasks), ``here`` is this machine and ``there`` the recorded one.
-    ``fresh`` tells whether the training inputs were other ones than the search's.
+    ``fresh`` tells whether the training inputs were other ones than the search's, ``unnoticed`` what nothing of this
+    would show.
     """
 
     run: Run
@@ -36,6 +38,7 @@ class Evidence:
     containment: Containment
     sandbox: str
     fresh: bool = True
+    unnoticed: Sequence[str] = ()
     here: Mapping[str, str] = field(default_factory=machine)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -82,6 +85,7 @@ async def measure_again(
         containment=containment,
         sandbox=chosen,
         fresh=fresh,
+        unnoticed=integrity.unnoticed(task),
     )
 
 

@@ -1,9 +1,11 @@
 """The stages ``smoke`` and ``check``: every problem answered, every answer checked, the rules kept."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from outpace.evaluators import correctness, integrity
 from outpace.evaluators.correctness import Failure
@@ -25,7 +27,7 @@ class Check:
     worker: Worker
     pending: Pending
     scores: dict[str, list[float]] = field(default_factory=dict)
-    first: tuple[Problem, Output] | None = None
+    _drawn: tuple[Case, Problem, Output] | None = None
     _at: int = 0
     _problem: Problem = field(default_factory=dict)
     _threads: int = 1
@@ -60,15 +62,16 @@ class Check:
         reply = await ask(self.task, self.worker, case, problem)
         self._threads, self._idle_ns = max(self._threads, reply.threads), self._idle_ns + reply.idle_cpu_ns
         self._at += 1
-        self._problem = await asyncio.to_thread(self._judge, case, problem, reply.output, audit=audit)
+        self._problem = await correctness.judged(partial(self._judge, audit=audit), case, problem, reply.output)
 
     def _judge(self, case: Case, problem: Problem, output: Output, *, audit: bool) -> Problem:
         if audit:
             if reason := integrity.altered(self.task.spec, problem, output):
                 raise _broken(reason, case)
             output = output["answer"]
-        self.first = self.first or (problem, output)
         correctness.check(self.task, self.worker, case, problem, output)
+        if secrets.randbelow(self._at) == 0:  # one of them all in the end, each as likely, and nobody knows which
+            self._drawn = case, problem, output
         if self.task.spec.goal.kind == "metric":
             self.scores.setdefault(case.name, []).append(correctness.value(self.task, problem, output))
         return correctness.generated(self.task, *self.pending[self._at]) if self._at < len(self.pending) else {}
@@ -79,13 +82,16 @@ class Check:
         left = await integrity.lingering(spec, self.worker, threads=self._threads, idle_cpu_ns=self._idle_ns)
         if left:
             raise _broken(left, case)
-        assert self.first is not None
+        assert self._drawn is not None
+        case, problem, output = self._drawn
 
-        async def again(problem: Problem) -> Output:
+        async def again(other: Problem) -> Output:
             async with anew() as worker:
-                return (await correctness.call(self.task, worker, case, problem)).output
+                answered = (await correctness.call(self.task, worker, case, other)).output
+                await correctness.judged(correctness.check, self.task, worker, case, other, answered)
+                return answered
 
-        if seen := await integrity.foresight(self.task, *self.first, again):
+        if seen := await integrity.foresight(self.task, problem, output, again):
             raise _broken(seen, case)
 
 

@@ -2,16 +2,22 @@
 
 import math
 import secrets
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from outpace.errors import SandboxUnavailable, TaskError, WrongAnswer
 from outpace.evaluators import feedback, integrity
 from outpace.evaluators.base import Status
+from outpace.evaluators.hop import hop
 from outpace.sandbox.base import Reply, Worker
+from outpace.tasks.deadline import Passed
 from outpace.tasks.spec import Case, Problem, Task
+
+JUDGING_WALL_S = 120.0
+"""How long judging may take between two exchanges with a worker."""
+T = TypeVar("T")
 
 
 class Failure(Exception):
@@ -47,6 +53,14 @@ def generated(task: Task, case: Case, seed: int) -> Problem:
             f"Task '{task.spec.name}': generate failed on case '{case.name}' with seed {seed}: "
             f"{type(error).__name__}: {error}. Try `outpace task check`."
         ) from error
+
+
+async def judged(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what ``function`` makes of answers, worked out in a thread within ``JUDGING_WALL_S``; or ``Failure``."""
+    try:
+        return await hop(function, *arguments, limit_s=JUDGING_WALL_S)
+    except Passed:
+        raise Failure("wrong", f"Judging the answers came to no end within {JUDGING_WALL_S:g} s.") from None
 
 
 async def call(task: Task, worker: Worker, case: Case, problem: Problem) -> Reply:
@@ -125,12 +139,15 @@ async def _replied(task: Task, worker: Worker, case: Case, problem: Problem, ask
 def _refusal(task: Task, problem: Problem, output: Any) -> str | None:
     """Return why the checker does not accept the answer, or None.
 
-    A checker that stumbles over an answer has not accepted it: that is a wrong answer with the checker's words.
+    A checker that stumbles over an answer has not accepted it: that is a wrong answer with the checker's words. Nor has
+    one that the answer keeps busy for ever.
     """
     try:
         task.check(problem, output)
     except WrongAnswer as wrong:
         return str(wrong)
+    except Passed:
+        return f"the checker came to no end within {JUDGING_WALL_S:g} s"
     except Exception as error:  # noqa: BLE001  the answer is hostile data; whatever it provokes is a refusal
         return f"the checker could not read it ({type(error).__name__}: {error})"
     return None

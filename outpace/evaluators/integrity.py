@@ -7,7 +7,6 @@ docs/explanation/integrity.md tells what is excluded by construction, what is de
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from outpace.errors import TaskError
@@ -117,8 +116,8 @@ async def foresight(
 ) -> str | None:
     """Return that a program of an online task sees what comes, with the evidence, or None (also for other tasks).
 
-    ``output`` is an accepted answer to ``problem``, of any call; ``anew`` answers a problem in the first call of a
-    fresh worker. A twin begins like the problem and goes on differently, and where they part is drawn here, in secret:
+    ``output`` is an accepted answer to ``problem``, of any call; ``anew`` gives the answer of the first call of a fresh
+    worker, once that has been accepted too. A twin begins like the problem and goes on differently, and where they part is drawn here, in secret:
     a program that decides item by item answers the common beginning alike. If it does not, it answers the problem
     itself anew: one that differs even then depends on chance, on a clock or on earlier calls, which an online task does
     not allow either, since nothing could be said of it.
@@ -127,45 +126,20 @@ async def foresight(
     if twin is None:
         return None
     mine = _of_task(task, "beginning", output, twin.length)
-    told = await _beginning(task, twin.problem, twin.length, anew)
-    if told.refused or same(mine, told.items):
-        return told.refused
-    again = await _beginning(task, problem, twin.length, anew)
-    if not same(mine, again.items):
+    told = _of_task(task, "beginning", await anew(twin.problem), twin.length)
+    if same(mine, told):
+        return None
+    again = _of_task(task, "beginning", await anew(problem), twin.length)
+    if not same(mine, again):
         return (
             "it answers the same problem differently at another time; this task is answered item by item and must not "
             "depend on chance, clocks or earlier problems: seed your random numbers, keep nothing between problems"
         )
-    where = difference(mine, told.items, "the answer") or "the answer"
+    where = difference(mine, told, "the answer") or "the answer"
     return (
         f"it sees what comes: two problems with the same first {twin.length} items got different answers for these, at "
         f"{where}; decide by what has come so far"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """What a fresh worker answered for the first items, or why its answer is not accepted."""
-
-    items: Output = None
-    refused: str | None = None
-
-
-async def _beginning(
-    task: Task, problem: Problem, length: int, anew: Callable[[Problem], Awaitable[Output]]
-) -> _Beginning:
-    output = await anew(problem)
-    try:
-        reason = refusal(task.spec, problem, output)
-        if reason is None:
-            await asyncio.to_thread(task.check, problem, output)
-    except TaskError:
-        raise
-    except Exception as error:  # noqa: BLE001  WrongAnswer, or a checker that stumbles over hostile data
-        reason = str(error)
-    if reason is not None:
-        return _Beginning(refused=f"its answer to a problem that begins like another one is not accepted: {reason}")
-    return _Beginning(_of_task(task, "beginning", output, length))
 
 
 def _of_task(task: Task, method: str, *arguments: Any) -> Any:

@@ -23,7 +23,7 @@ from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Case, Problem, Task
 
 NULL, NULL_ENTRY = Candidate({"program.py": "def null(**inputs):\n    return None\n"}), "null"
-BATCH_NS = 10_000_000
+BATCH_NS = 20_000_000
 """What a timed exchange takes at least: shorter calls are put together, each with inputs of its own."""
 MOST_CALLS = 256
 """How many calls are put together at most."""
@@ -80,8 +80,8 @@ class Bench:
         known, self.sizes = self.sizes, self.sizes or Sizes()
         problems = await asyncio.to_thread(self._draw, self.sizes.most)
         baseline, candidate = await self._exchange(problems, baseline_first=True)
-        await asyncio.to_thread(self._check, self.workers.baseline, problems, baseline)
-        await asyncio.to_thread(self._check, self.workers.candidate, problems, candidate)
+        await correctness.judged(self._check, self.workers.baseline, problems, baseline)
+        await correctness.judged(self._check, self.workers.candidate, problems, candidate)
         if known is None:
             size = await self._size(self.workers.baseline)
             self.sizes = Sizes(size, await self._size(self.workers.candidate))
@@ -98,7 +98,7 @@ class Bench:
             nulls = self._nulls.setdefault(calls, [])
             if len(nulls) < NULLS:
                 nulls.append(await self._ask(self.workers.null, problems[:calls]))
-        self._next = await asyncio.to_thread(self._check_and_draw, problems, pair)
+        self._next = await correctness.judged(self._check_and_draw, problems, pair)
         self.pairs.append((replace(pair[0], output=None), replace(pair[1], output=None)))
 
     def measurement(self, group: int) -> Measurement:
@@ -185,7 +185,7 @@ class Bench:
             judge_s = time.perf_counter() - begin
             reply, null = await self._ask(worker, problems), await self._ask(self.workers.null, problems)
             begin = time.perf_counter()
-            await asyncio.to_thread(self._check, worker, problems, reply)
+            await correctness.judged(self._check, worker, problems, reply)
             judge_s += time.perf_counter() - begin
             took_ns = max(reply.cpu_ns - null.cpu_ns, (reply.wall_ns - null.wall_ns) // 8, STEP_NS)
             if took_ns >= BATCH_NS:

@@ -13,7 +13,7 @@ from outpace.evaluators.correctness import Failure
 from outpace.evaluators.pairs import Bench, Sizes, Workers
 from outpace.tasks.spec import Case, Task
 
-GROUP_S, LEAST_EACH = 1.5, 3
+GROUP_S, LEAST_EACH = 0.8, 3
 """A pair of processes is given about so long per case, and at least so many rounds."""
 LEAST_GROUPS = 5
 """How many pairs of processes a final measurement takes at least, however long they take."""
@@ -30,8 +30,8 @@ class Pairing:
     ``LEAST_GROUPS``.
 
     In between it is looked whether that is enough: as soon as the interval lies below 1 (clearly worse), or is narrow
-    and leaves no doubt whether the gain is above the floor. Narrow is ``width`` on the scale of logarithms, or for
-    large gains ``share`` of them.
+    and leaves little doubt whether the gain is above the floor: it lies on one side of it, or the score is not even
+    halfway there. Narrow is ``width`` on the scale of logarithms, or for large gains ``share`` of them.
     """
 
     first: int = 3
@@ -39,9 +39,9 @@ class Pairing:
     most: int = 21
     width: float = 0.06
     share: float = 0.04
-    groups: int = 12
-    each: int = 8
-    wall_s: float = 12.0
+    groups: int = 18
+    each: int = 32
+    wall_s: float = 20.0
 
     def rounds(self) -> tuple[int, ...]:
         """Return after how many rounds to look, in the search."""
@@ -52,13 +52,13 @@ class Pairing:
     def processes(self, group_s: float = 0.0) -> tuple[int, ...]:
         """Return after how many pairs of processes to look, in a final measurement in which the first took so long."""
         groups = min(self.groups, max(LEAST_GROUPS, int(self.wall_s / group_s) if group_s else self.groups))
-        return tuple(sorted({math.ceil(0.6 * groups), groups}))
+        return tuple(sorted({min(LEAST_GROUPS, groups), math.ceil(0.6 * groups), groups}))
 
     def enough(self, score: float, interval: tuple[float, float], floor: float) -> bool:
         """Tell whether a result needs no more pairs."""
         low, high = interval
         narrow = math.log(high / low) < max(self.width, self.share * math.log(score))
-        return high < 1 or (narrow and not low <= 1 + floor <= high)
+        return high < 1 or (narrow and (score < 1 + floor / 2 or not low <= 1 + floor <= high))
 
 
 Measured = tuple[list[Measurement], float]

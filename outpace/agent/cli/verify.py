@@ -98,6 +98,8 @@ def _description(evidence: "Evidence") -> Iterator[str]:
         rows.append(("differs in", f"{', '.join(evidence.elsewhere)}: the recorded figure need not be reached here"))
     yield ""
     yield from text.columns(rows)
+    if evidence.unnoticed:
+        yield from ("", "What this would not have noticed", *(f"  {one}" for one in evidence.unnoticed))
 
 
 def _figures(evidence: "Evidence", split: Split, found: Evaluation) -> Iterator[tuple[str, str]]:
@@ -148,4 +150,5 @@ def _record(evidence: "Evidence", verification: Verification) -> dict[str, Any]:
         "machine": dict(evidence.here),
         "recorded_machine": dict(evidence.there),
         "differs_in": evidence.elsewhere,
+        "unnoticed": [*evidence.unnoticed],
     }

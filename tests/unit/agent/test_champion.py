@@ -202,6 +202,13 @@ def test_a_lucky_figure_does_not_take_the_crown(store: Store) -> None:
     assert outcomes(store)[-1] == ("lucky", "a", "lost")
 
 
+def test_a_champion_that_was_lucky_in_the_search_keeps_nobody_off(store: Store) -> None:
+    """What it is challenged by is what its duel has shown, not the best of many draws."""
+    found = sit(store, ["lucky", "better"], Judge({"lucky": 1.9, "better": 1.6}, true={"lucky": 1.4}))
+    assert outcomes(store) == [("lucky", "start", "won"), ("better", "lucky", "won")]
+    assert found.throne.figure == pytest.approx(1.6)
+
+
 @pytest.mark.parametrize(("ratio", "expected"), [(1.025, "a"), (1.035, "b")])
 def test_a_duel_is_won_above_the_noise_only(store: Store, ratio: float, expected: str) -> None:
     """The lower bound has to lie above 1.02, the interval is one per cent wide on either side."""

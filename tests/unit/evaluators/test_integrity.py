@@ -1,6 +1,7 @@
 """Rules are kept: what breaks one is refused with the evidence, and honest programs that look alike pass."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from outpace.errors import TaskError
 from outpace.evaluators import integrity
+from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.limits import Limits
 from outpace.sandbox.base import Job, Reply, Worker
 from outpace.sandbox.process import ProcessSandbox
@@ -272,6 +274,16 @@ class Choices(Task):
         return Twin(problem={"numbers": [*problem["numbers"][:length], 50, 0]}, length=length)
 
 
+class Drawn(Choices):
+    """The same with numbers that are drawn."""
+
+    def generate(self, case: Case, seed: int) -> Problem:
+        return {"numbers": np.random.default_rng(seed).integers(1, 10, 12).tolist()}
+
+    def score(self, problem: Problem, output: Output) -> float:
+        return float(sum(output))
+
+
 DRIVER = "def run(entry, numbers):\n    return [bool(entry(number)) for number in numbers]\n"
 
 
@@ -328,17 +340,6 @@ def test_a_rule_of_chance() -> None:
     assert all(any(word in one for word in words) for one in found)
 
 
-def test_a_rule_that_fails_on_what_comes_instead() -> None:
-    async def silent(problem: Problem) -> Output:
-        return None
-
-    about = Choices(spec(), Candidate({"program.py": ""}))
-    found = asyncio.run(integrity.foresight(about, {"numbers": [1, 2, 3]}, [True, True, True], silent))
-    assert found == (
-        "its answer to a problem that begins like another one is not accepted: expected a list of bools, one per number"
-    )
-
-
 def test_a_twin_that_cannot_be_made_is_a_fault_of_the_task() -> None:
     async def never(problem: Problem) -> Output:
         raise AssertionError
@@ -389,6 +390,29 @@ def test_bin_packing_with_a_look_at_the_items_to_come() -> None:
 
     assert any(one and "it sees what comes" in one for one in asyncio.run(run(LOOK_AHEAD)))
     assert asyncio.run(run(about.start.program)) == [None] * 4
+
+
+LATER = """
+import sys
+first = None
+def f(number):
+    global first
+    numbers = sys._getframe(1).f_locals.get("numbers") or sys._getframe(2).f_locals["numbers"]
+    first = first or numbers
+    return number >= sorted(numbers)[-3] if numbers is not first else number > 6
+"""
+
+
+def test_who_looks_ahead_from_the_second_problem_on_is_found_too() -> None:
+    """Which of the problems is asked about is drawn by chance, so a good beginning is no cover."""
+    about = Drawn(
+        replace(spec(), goal=Goal(kind="metric", name="kept", direction="maximise"), cases=(Case(name="c", instances=6),)),
+        Candidate({"program.py": LATER}),
+        driver=DRIVER,
+    )
+    evaluator = CascadeEvaluator(ProcessSandbox())
+    found = [asyncio.run(evaluator.evaluate(about, about.start)) for _ in range(12)]
+    assert "refused" in {one.status for one in found}
 
 
 # what could not have been noticed

@@ -235,7 +235,7 @@ def test_looks_are_few_and_the_last_is_the_budget() -> None:
             assert len(looks) <= 4
 
 
-@pytest.mark.parametrize(("group_s", "looks"), [(0.2, (8, 12)), (1.5, (5, 8)), (2.4, (3, 5)), (60.0, (3, 5))])
+@pytest.mark.parametrize(("group_s", "looks"), [(0.2, (5, 11, 18)), (1.5, (5, 8, 13)), (2.4, (5, 8)), (60.0, (3, 5))])
 def test_pairs_of_processes_that_take_long_are_fewer(group_s: float, looks: tuple[int, ...]) -> None:
     assert Pairing().processes(group_s) == looks
     assert Pairing(groups=3).processes(group_s) == (2, 3)
@@ -250,3 +250,5 @@ def test_what_is_enough() -> None:
     assert pairing.enough(100, (93, 107), 0.02), "narrow beside so large a gain"
     assert not pairing.enough(100, (90, 111), 0.02), "wide beside any gain"
     assert not pairing.enough(1.02, (1.0, 1.04), 0.02), "above the floor or not?"
+    assert pairing.enough(1.005, (0.98, 1.03), 0.02), "not even halfway to the floor"
+    assert not pairing.enough(1.015, (0.99, 1.04), 0.02), "halfway there"

@@ -51,6 +51,7 @@ def evidence(make_run: Callable[[Goal], Run], speedup: Goal) -> Evidence:
         containment=Containment(level="A", facts={"landlock": "version 7"}),
         sandbox="zygote",
         here=HERE,
+        unnoticed=["an answer that is wrong elsewhere"],
     )
 
 
@@ -125,6 +126,7 @@ def test_the_evidence_is_whole(evidence: Evidence) -> None:
         "2 % by CPU clock",
         "cpu x86, cores 2",
         "the same",
+        "What this would not have noticed an answer that is wrong elsewhere",
     ):
         assert part in said, part
     assert by_clock(evidence.run.config.goal, evidence.found["heldout"]) == pytest.approx({"wall": 4.0, "cpu": 8.0})
