@@ -1,6 +1,7 @@
 """Can a time be believed? A/A trials, the power to find 5 %, and speed-ups measured beside a CPU hog.
 
     python benchmarks/timing.py aa [--trials 200]      a program against its own copy, quiet and beside a hog
+                                   [--under quiet]     only one of the two
     python benchmarks/timing.py power [--trials 100]   a program that does 5 % less work by construction
     python benchmarks/timing.py hog [--trials 3]       a candidate below a millisecond over a baseline of 100 ms
 
@@ -182,12 +183,16 @@ def aa(sandbox: Sandbox, options: argparse.Namespace) -> list[Trial]:
     """A program of about 10 ms against its own copy."""
     program = LOOP.format(more=0)
     one = bench(sandbox, count=options.count, start=program, candidate=program)
-    found = asyncio.run(series(one, options.trials, "quiet"))
-    table(found, one)
-    with hog(options.hog):
-        busy = asyncio.run(series(one, options.trials, f"hog on {options.hog}"))
-    table(busy, one)
-    return found + busy
+    found = []
+    if options.under != "hog":
+        found += asyncio.run(series(one, options.trials, "quiet"))
+        table(found, one)
+    if options.under != "quiet":
+        with hog(options.hog):
+            busy = asyncio.run(series(one, options.trials, f"hog on {options.hog}"))
+        table(busy, one)
+        found += busy
+    return found
 
 
 def power(sandbox: Sandbox, options: argparse.Namespace) -> list[Trial]:
@@ -256,6 +261,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--count", type=int, default=170_000, help="turns of the loop: 10 ms and a little")
     parser.add_argument("--hog", choices=("lane", "all"), default="lane", help="cores that the hog keeps busy")
+    parser.add_argument("--under", choices=("quiet", "hog", "both"), default="both", help="loads of aa")
     parser.add_argument("--sandbox", default=DEFAULT_SANDBOX)
     parser.add_argument("--json", type=Path, help="where to write the raw figures")
     options = parser.parse_args()

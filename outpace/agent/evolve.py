@@ -93,8 +93,8 @@ async def start_run(
     model = _model(options)
     config = _config(options, task, model)
     with ExitStack() as closing:
-        sandbox, _ = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
-        evaluator = CascadeEvaluator(sandbox)
+        sandbox, held = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
+        evaluator = CascadeEvaluator(sandbox, level=held.level)
         store = _open(home, closing)
         start = await _started(task, evaluator)
         run = store.add_run(config)
@@ -124,9 +124,9 @@ async def resume_run(
         )
         now = replace(known, config=replace(config, budget=budget or config.budget))
         strategy = _strategy(config.strategy, task, config.seed, config.strategy_params)
-        sandbox, _ = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
+        sandbox, held = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
         noise = noise_here(store, known.id)
-        evaluator = CascadeEvaluator(sandbox, noise=noise)
+        evaluator = CascadeEvaluator(sandbox, noise=noise, level=held.level)
         if not store.statuses(known.id):  # killed before its starting program was stored
             _record(store, known, await _started(task, evaluator), strategy)
         search = _search(now, task, strategy, evaluator, store, model=_model(options))

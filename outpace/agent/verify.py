@@ -73,7 +73,7 @@ async def measure_again(
     chosen = sandbox or config.sandbox
     least = level or (config.level if chosen == config.sandbox else least_level(chosen))
     with opened_sandbox(chosen, least, task) as (box, containment):
-        evaluator = CascadeEvaluator(box)
+        evaluator = CascadeEvaluator(box, level=containment.level)
         noise = await evaluator.noise(task)
         found = await _measured(evaluator, task, candidate, fresh=fresh)
     return Evidence(

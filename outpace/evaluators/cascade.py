@@ -18,7 +18,7 @@ from outpace.evaluators.pairs import Workers
 from outpace.evaluators.stages import Stages
 from outpace.evaluators.timing import Measured, Pairing, Plan, Session
 from outpace.evaluators.weighing import Scales
-from outpace.sandbox.base import Sandbox, Worker
+from outpace.sandbox.base import Level, Sandbox, Worker
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Case, Split, Task
 
@@ -48,14 +48,25 @@ class CascadeEvaluator:
     Speed-ups are timed one candidate at a time, on the highest cores this process may use; all else stays off them.
     """
 
-    def __init__(self, sandbox: Sandbox, *, pairing: Pairing | None = None, noise: Noise | None = None) -> None:
-        """Judge in ``sandbox``; ``pairing`` says how much is measured, ``noise`` what an A/A measurement found."""
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        pairing: Pairing | None = None,
+        noise: Noise | None = None,
+        level: Level | None = None,
+    ) -> None:
+        """Judge in ``sandbox``.
+
+        ``pairing`` says how much is measured, ``noise`` what an A/A measurement found, ``level`` at which level the
+        sandbox is known to hold candidates here (None: it is probed at the first evaluation).
+        """
         self.sandbox = sandbox
         self.pairing = pairing or Pairing()
         self._noise = noise
         self._loader = Loader(sandbox)
         self._timing = asyncio.Lock()
-        self._level: str | None = None
+        self._level = level
         self._cores = available_cores()
 
     @property
@@ -151,8 +162,8 @@ class CascadeEvaluator:
             wall_s=time.perf_counter() - begin,
         )
 
-    async def _contained(self) -> str:
-        """Return the level at which the sandbox holds candidates on this host, found out once."""
+    async def _contained(self) -> Level:
+        """Return the level at which the sandbox holds candidates on this host."""
         if self._level is None:
             self._level = (await asyncio.to_thread(self.sandbox.probe)).level
         return self._level

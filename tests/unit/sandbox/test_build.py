@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -141,22 +140,9 @@ def _wait_for(condition: Any) -> bool:
 # --- in sandboxes
 
 
-@cache
-def reason_to_skip(name: str) -> str:
-    sandbox = load("sandbox", name)()
-    try:
-        sandbox.probe()
-    except SandboxUnavailable as error:
-        return str(error)
-    finally:
-        sandbox.close()
-    return ""
-
-
 @pytest.fixture(params=SANDBOXES)
 def sandbox(request: pytest.FixtureRequest) -> Any:
-    if reason_to_skip(request.param):
-        pytest.skip(reason_to_skip(request.param))
+    needs_sandbox(request.param)
     found = load("sandbox", request.param)()
     yield found
     found.close()
@@ -303,8 +289,7 @@ time.sleep(9)
 @pytest.mark.parametrize("program", ["bubblewrap", "zygote"])
 def test_bombs_in_a_build_stay_in_there(program: str) -> None:
     """Bounded in number, memory and disk by themselves, should nothing else bound them."""
-    if reason_to_skip(program):
-        pytest.skip(reason_to_skip(program))
+    needs_sandbox(program)
     marker = f"9{os.getpid()}.25"
     sandbox = load("sandbox", program)()
     bombs = {
@@ -342,12 +327,12 @@ sandbox = load("sandbox", sys.argv[2])()
 asyncio.run(main(sandbox))
 sandbox.close()
 """
+from tests.hosts import needs_sandbox
 
 
 @pytest.mark.parametrize("name", ["bubblewrap", "zygote"])
 def test_an_ordinary_user_builds_too(ordinary: tuple[str, ...], name: str) -> None:
-    if reason_to_skip(name):
-        pytest.skip(reason_to_skip(name))
+    needs_sandbox(name)
     files = {
         "build.py": "import numpy\nopen('table.py', 'w').write(f'numbers = {numpy.arange(4).tolist()}')\n",
         "program.py": "import table\ndef entry(): return sum(table.numbers)\n",

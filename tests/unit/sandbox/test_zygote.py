@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,10 @@ from outpace.sandbox.confined_worker import ConfinedWorker
 from outpace.sandbox.zygote import ZygoteSandbox
 
 
-@cache
-def reason_to_skip() -> str:
-    """Return why this host cannot isolate, or nothing."""
-    sandbox = ZygoteSandbox()
-    try:
-        sandbox.probe()
-    except SandboxUnavailable as error:
-        return str(error)
-    finally:
-        sandbox.close()
-    return ""
-
-
 @pytest.fixture
 def sandbox() -> Iterator[ZygoteSandbox]:
     """Return a sandbox; skip where this host has none."""
-    if reason_to_skip():
-        pytest.skip(reason_to_skip())
+    needs_sandbox("zygote")
     sandbox = ZygoteSandbox()
     yield sandbox
     sandbox.close()
@@ -145,13 +130,13 @@ def test_a_zygote_that_dies_unused_is_not_even_noticed(sandbox: ZygoteSandbox) -
 
 
 def test_nothing_is_left_of_a_judge_that_is_killed(tmp_path: Path) -> None:
-    if reason_to_skip():
-        pytest.skip(reason_to_skip())
+    needs_sandbox("zygote")
     code = """
 import asyncio, os, sys, time
 from pathlib import Path
 from outpace.sandbox.base import Job
 from outpace.sandbox.zygote import ZygoteSandbox
+from tests.hosts import needs_sandbox
 
 async def main():
     sandbox = ZygoteSandbox()
@@ -181,8 +166,7 @@ asyncio.run(main())
 
 
 def test_an_exit_without_close_says_nothing_and_leaves_nothing() -> None:
-    if reason_to_skip():
-        pytest.skip(reason_to_skip())
+    needs_sandbox("zygote")
     code = "from outpace.sandbox.zygote import ZygoteSandbox\nsandbox = ZygoteSandbox()\nsandbox.probe()\n"
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
