@@ -18,6 +18,7 @@ from outpace.limits import Limits
 from outpace.sandbox.base import Job, Reply
 from outpace.sandbox.confined_worker import ConfinedWorker
 from outpace.sandbox.zygote import ZygoteSandbox
+from tests.hosts import needs_sandbox
 
 
 @pytest.fixture
@@ -136,7 +137,6 @@ import asyncio, os, sys, time
 from pathlib import Path
 from outpace.sandbox.base import Job
 from outpace.sandbox.zygote import ZygoteSandbox
-from tests.hosts import needs_sandbox
 
 async def main():
     sandbox = ZygoteSandbox()
