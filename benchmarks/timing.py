@@ -52,7 +52,14 @@ def total(start, count):
         other = (other + number) & 1048575
     return (count * start + count * (count - 1) // 2) & 1048575
 """
-HOG = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True:\n    pass\n"
+HOG = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[1])})
+parent = os.getppid()
+while os.getppid() == parent:  # it must not outlive a benchmark that is killed
+    for _ in range(10_000_000):
+        pass
+"""
 
 
 class Sum(Task):

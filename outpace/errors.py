@@ -13,6 +13,9 @@
     ├── ModelError               a model endpoint failed
     │   ├── ModelTransient       worth waiting for: rate limit, overload, lost connection
     │   └── ModelPermanent       will not get better: bad key, unknown model, refused request
+    ├── Unserved                 a brief is not served now and stays open
+    │   ├── BudgetSpent          nothing is left of a bound of the budget
+    │   └── Withdrawn            the sitting has ended before anybody served it
     ├── ProposalError            an answer did not become a candidate
     │   └── EditError            an edit that cannot be applied (knows the lines to show)
     └── WrongAnswer              raised by Task.check: the answer is not accepted
@@ -83,6 +86,18 @@ class ModelTransient(ModelError):
 
 class ModelPermanent(ModelError):
     """Will not pass by itself: bad key, unknown model, malformed request."""
+
+
+class Unserved(OutpaceError):
+    """A brief is not served now; it stays open, for a sitting to come."""
+
+
+class BudgetSpent(Unserved):
+    """Nothing is left of a bound of the run's budget, so what was to begin has not begun."""
+
+
+class Withdrawn(Unserved):
+    """The sitting has ended before anybody served the brief."""
 
 
 class ProposalError(OutpaceError):

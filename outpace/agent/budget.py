@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from outpace.agent.proposal import ModelUsage
 from outpace.errors import UsageError
 
 
@@ -17,6 +18,14 @@ class Spent:
     tokens: int = 0
     usd: float = 0.0
     unpriced_calls: int = 0
+
+    @classmethod
+    def on(cls, usage: ModelUsage) -> "Spent":
+        """Return what model calls have cost."""
+        unpriced = usage.calls if usage.cost_usd is None else 0
+        return cls(
+            model_calls=usage.calls, tokens=usage.tokens, usd=usage.cost_usd or 0.0, unpriced_calls=unpriced
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

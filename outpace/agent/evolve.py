@@ -3,10 +3,10 @@
 import asyncio
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from outpace.agent.budget import Budget, Spent
 from outpace.agent.conditions import least_level, noise_here, opened_sandbox, task_of
 from outpace.agent.confirm import Confirmed, Confirming
 from outpace.agent.home import default_home
-from outpace.agent.models.base import Completion, Model
+from outpace.agent.ledger import Ledger
+from outpace.agent.models.base import FREE, Completion, Model, Sampling
+from outpace.agent.models.paid import PaidModel
 from outpace.agent.proposal import Brief, Member, Proposal, Result
 from outpace.agent.proposers.base import Proposer
+from outpace.agent.proposers.desk import Desk
 from outpace.agent.search import Progress, Search
 from outpace.agent.store.base import Duel, Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
@@ -31,14 +34,16 @@ from outpace.tasks import registry
 from outpace.tasks.spec import Task
 
 Watch = Callable[[Progress], None]
-OPERATORS = "operators"
+OPERATORS, OUTSIDE = "operators", "outside"
+ANSWER_TOKENS = 16_384
+"""What an answer may take where tokens or dollars are bounded: without an end, one answer could take all that is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What a user may choose. ``task``, ``strategy`` and ``model`` take a name, a dotted path or the thing itself.
 
-    ``model`` None means the rewriting operators; ``budget`` None the task's own number of evaluations; ``level`` None
+    ``model`` None means the rewriting operators, ``outside`` whoever asks for briefs and submits programs; ``budget`` None the task's own number of evaluations; ``level`` None
     the least that untrusted code needs (B), or D where the sandbox ``process`` was asked for by name.
     """
 
@@ -46,6 +51,7 @@ class RunOptions:
     strategy: str | type[Strategy] = "islands"
     model: str | Model | None = None
     base_url: str | None = None
+    sampling: Sampling = FREE
     seed: int = 0
     budget: Budget | None = None
     workers: int | None = None
@@ -88,6 +94,45 @@ async def start_run(
         SandboxUnavailable: this host cannot isolate as asked.
         ModelError, StoreError: the run ended early; what it had is stored, and ``resume_run`` goes on.
     """
+    if options.model == OUTSIDE:
+        raise UsageError(
+            "A run that waits for programs from outside is begun with open_run(), or with: "
+            "outpace run TASK --model outside."
+        )
+    async with begun(options, home=home) as search:
+        return await _sit(search, watch, stop)
+
+
+async def open_run(options: RunOptions, *, home: Path) -> Run:
+    """Begin a run for others to serve (``model="outside"``): its start is judged, and nothing is proposed.
+
+    Raises as ``start_run``.
+    """
+    async with begun(options, home=home) as search:
+        search.store.end_run(search.run.id, "stopped", reason="open")
+        search.writer.shutdown()
+        return search.run
+
+
+async def resume_run(
+    run: str, *, home: Path, budget: Budget | None = None, watch: Watch | None = None, stop: asyncio.Event | None = None
+) -> Report:
+    """Go on with a run where it stopped; ``budget`` replaces its bounds (over all sittings).
+
+    Raises as ``start_run``, and ``TaskError`` where the task has changed since: results of two tasks never mix.
+    """
+    async with resumed(run, home=home, budget=budget) as search:
+        if search.run.config.proposer == OUTSIDE:
+            raise UsageError(
+                f"Run {search.run.id} waits for programs from outside: outpace ask {search.run.id}, then outpace tell "
+                f"{search.run.id} FILE; or outpace serve {search.run.id}."
+            )
+        return await _sit(search, watch, stop)
+
+
+@asynccontextmanager
+async def begun(options: RunOptions, *, home: Path) -> AsyncIterator[Search]:
+    """Begin a run, and give the search that is to carry it on; raises as ``start_run``."""
     task = registry.find(options.task) if isinstance(options.task, str) else options.task
     strategy = _strategy(options.strategy, task, options.seed, options.strategy_params)
     model = _model(options)
@@ -100,22 +145,19 @@ async def start_run(
         run = store.add_run(config)
         closing.enter_context(store.hold(run.id))
         _record(store, run, start, strategy)
-        search = _search(run, task, strategy, evaluator, store, model=model)
-        return await _sit(search, watch, stop)
+        yield _search(run, task, strategy, evaluator, store, model=model)
 
 
-async def resume_run(
-    run: str, *, home: Path, budget: Budget | None = None, watch: Watch | None = None, stop: asyncio.Event | None = None
-) -> Report:
-    """Go on with a run where it stopped; ``budget`` replaces its bounds (over all sittings).
-
-    Raises as ``start_run``, and ``TaskError`` where the task has changed since: results of two tasks never mix.
-    """
+@asynccontextmanager
+async def resumed(
+    run: str, *, home: Path, budget: Budget | None = None, wait_s: float = 0.0
+) -> AsyncIterator[Search]:
+    """Give the search that is to carry a run on, waiting so long for a process that does; raises as ``resume_run``."""
     with ExitStack() as closing:
         store = _open(home, closing)
         known = store.run(run)
         config = known.config
-        closing.enter_context(store.hold(known.id))
+        closing.enter_context(store.hold(known.id, wait_s=wait_s))
         task = task_of(known)
         options = RunOptions(
             task=task,
@@ -132,14 +174,14 @@ async def resume_run(
         search = _search(now, task, strategy, evaluator, store, model=_model(options))
         if noise:
             search.hold_against(noise)
-        return await _sit(search, watch, stop)
+        yield search
 
 
 def evolve(task: str | Task, *, home: Path | str | None = None, watch: Watch | None = None, **options: Any) -> Report:
     """Run evolution on a task and return its report; the blocking front door for scripts and notebooks.
 
-    ``options`` are those of ``RunOptions``: ``budget``, ``seed``, ``strategy``, ``model``, ``base_url``, ``workers``,
-    ``sandbox``, ``level``, ``strategy_params``. State is kept in ``home`` (default: as on the command line).
+    ``options`` are those of ``RunOptions``: ``budget``, ``seed``, ``strategy``, ``model``, ``base_url``, ``sampling``,
+    ``workers``, ``sandbox``, ``level``, ``strategy_params``. State is kept in ``home`` (default: as on the command line).
     """
     unknown = set(options) - {name for name in RunOptions.__slots__ if name != "task"}
     if unknown:
@@ -149,30 +191,43 @@ def evolve(task: str | Task, *, home: Path | str | None = None, watch: Watch | N
 
 async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) -> Report:
     """Run one sitting, confirm its champion, and record how it ended, whatever happens."""
-    run, store = search.run, search.store
     if watch:
         search.watch = watch
     try:
-        await _know_noise(search)
-        reason = await search.sit(stop or asyncio.Event())
-        assert search.start and search.start.proposal and search.start.evaluation
-        start = Member(search.start.proposal.candidate, search.start.evaluation)
-        champion = await _confirmed(search, start)
+        return await concluded(search, await seated(search, stop or asyncio.Event()))
     except BaseException as error:
-        status: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
-        with suppress(StoreError):  # the error that ended the run says more than a second one
-            store.end_run(run.id, status, reason=str(error) or type(error).__name__)
+        record_failure(search, error)
         raise
     finally:
         if aclose := getattr(search.proposer, "aclose", None):
             await aclose()
-    store.end_run(
-        run.id,
+
+
+async def seated(search: Search, stop: asyncio.Event) -> str:
+    """Run one sitting, the noise known before any times are compared; return how it ended, as ``Report.ended``."""
+    await _know_noise(search)
+    return await search.sit(stop)
+
+
+async def concluded(search: Search, reason: str) -> Report:
+    """Confirm the champion after a sitting, and record how that ended."""
+    assert search.start and search.start.proposal and search.start.evaluation
+    start = Member(search.start.proposal.candidate, search.start.evaluation)
+    champion = await _confirmed(search, start)
+    search.store.end_run(
+        search.run.id,
         "stopped" if reason == "interrupted" else "finished",
         reason=reason,
         champion=champion.champion.candidate.id if champion else None,
     )
     return _report(search, reason, start, champion)
+
+
+def record_failure(search: Search, error: BaseException) -> None:
+    """Record that a sitting ended by an error, or was cancelled."""
+    status: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
+    with suppress(StoreError):  # the error that ended the run says more than a second one
+        search.store.end_run(search.run.id, status, reason=str(error) or type(error).__name__)
 
 
 async def _confirmed(search: Search, start: Member) -> Confirmed | None:
@@ -222,15 +277,25 @@ def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
         task_fingerprint=task.fingerprint,
         goal=task.spec.goal,
         strategy=options.strategy if isinstance(options.strategy, str) else _path(options.strategy),
-        proposer=OPERATORS if model is None else options.model if isinstance(options.model, str) else model.name,
+        proposer=options.model if isinstance(options.model, str) else model.name if model else OPERATORS,
         seed=options.seed,
         budget=options.budget or Budget(evaluations=task.spec.evaluations),
         workers=options.workers or len(os.sched_getaffinity(0)),
         sandbox=options.sandbox,
         level=least_level(options.sandbox, options.level),
         strategy_params=options.strategy_params,
-        proposer_params={"base_url": options.base_url} if options.base_url else {},
+        proposer_params=_proposer_params(options),
     )
+
+
+def _proposer_params(options: RunOptions) -> dict[str, Any]:
+    """Return what a resumed run needs to know of its model, as small JSON values."""
+    sampling = {name: value for name, value in asdict(options.sampling).items() if value is not None}
+    if sampling and options.model in (None, OUTSIDE):
+        raise UsageError(f"There is no model to sample from: leave {', '.join(sampling)} out, or name a model.")
+    if unfit := sampling.keys() & {"seed", "schema"}:
+        raise UsageError(f"The run itself chooses {' and '.join(sorted(unfit))} for each request: leave that out.")
+    return ({"base_url": options.base_url} if options.base_url else {}) | ({"sampling": sampling} if sampling else {})
 
 
 async def _started(task: Task, evaluator: CascadeEvaluator) -> Result:
@@ -269,6 +334,10 @@ def _strategy(chosen: str | type[Strategy], task: Task, seed: int, params: Mappi
 
 
 def _model(options: RunOptions) -> Model | None:
+    if options.model == OUTSIDE:
+        if options.base_url:
+            raise UsageError("Programs from outside come from no endpoint: leave --base-url out.")
+        return None
     if not isinstance(options.model, str):
         return options.model
     from outpace.agent.models.open import open_model
@@ -280,11 +349,19 @@ def _search(
     run: Run, task: Task, strategy: Strategy, evaluator: CascadeEvaluator, store: Store, *, model: Model | None
 ) -> Search:
     writer = ThreadPoolExecutor(1, thread_name_prefix="outpace-store")
+    ledger = Ledger(run.config.budget, store.spent(run.id))
+    if run.config.proposer == OUTSIDE:
+        open_before = [pending.brief.number for pending in store.pending(run.id) if pending.proposal is None]
+        proposer: Proposer = Desk(task, workers=run.config.workers, known=open_before)
+    else:
+        paid = None if model is None else PaidModel(model, ledger)
+        proposer = _proposer(paid, store, run, writer)
     return Search(
         run=run,
         task=task,
         strategy=strategy,
-        proposer=_proposer(model, store, run, writer),
+        ledger=ledger,
+        proposer=proposer,
         evaluator=evaluator,
         store=store,
         writer=writer,
@@ -306,7 +383,14 @@ def _proposer(model: Model | None, store: Store, run: Run, writer: ThreadPoolExe
     def record(key: str, completion: Completion) -> Awaitable[None]:
         return asyncio.get_running_loop().run_in_executor(writer, store.add_completion, run.id, key, completion)
 
-    return ModelProposer(RecordedModel(model, recall, record))
+    return ModelProposer(RecordedModel(model, recall, record), sampling=_sampling(run.config))
+
+
+def _sampling(config: RunConfig) -> Sampling:
+    """Return how the run's model samples; an answer has an end where a bound of the budget needs to know it."""
+    chosen = Sampling(**config.proposer_params.get("sampling", {}))
+    bounded = config.budget.tokens is not None or config.budget.usd is not None
+    return replace(chosen, max_tokens=ANSWER_TOKENS) if bounded and chosen.max_tokens is None else chosen
 
 
 def _open(home: Path, closing: ExitStack) -> Store:

@@ -9,18 +9,19 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from outpace.agent.budget import Spent
 from outpace.agent.champion import Throne
+from outpace.agent.ledger import Claim, Ledger
 from outpace.agent.proposal import Member, Result
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.store.base import Pending, Run, Store
 from outpace.agent.strategies.base import Strategy
 from outpace.agent.surprise import Examiner
-from outpace.errors import ProposalError, SandboxUnavailable
+from outpace.errors import ProposalError, SandboxUnavailable, Unserved
 from outpace.evaluators.base import Evaluation, Evaluator, Noise
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Task
@@ -51,6 +52,7 @@ class Progress:
     champion: Member | None = None
     duels: int = 0
     challenger: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,13 +65,13 @@ class Search:
     proposer: Proposer
     evaluator: Evaluator
     store: Store
+    ledger: Ledger
     writer: ThreadPoolExecutor  # the one thread that talks to the store; closed when the sitting ends
     watch: Callable[[Progress], None] = lambda _: None
     noise: Noise | None = None  # of speed-up tasks
     start: Result | None = None
     best: Result | None = None
     statuses: dict[str, int] = field(default_factory=dict)
-    spent: Spent = field(default_factory=Spent)
     _since: float = field(default_factory=time.monotonic)
     _barren: int = 0
     _broken: int = 0
@@ -101,6 +103,7 @@ class Search:
             while True:
                 if ended is None and (ended := "interrupted" if stop.is_set() else self._ended()):
                     deadline = time.monotonic() + GRACE_S
+                    _withdraw(self.proposer)
                 while not ended and self._room(len(flight)) and (briefs := self.strategy.ask(1)):
                     await self._stored(self.store.add_brief, self.run.id, briefs[0], self.strategy.state())
                     flight.add(asyncio.create_task(self._serve(Pending(brief=briefs[0]))))
@@ -110,9 +113,9 @@ class Search:
                 waiting: set[asyncio.Task[Any]] = set() if late else set(flight)
                 if not (late and stop.is_set()):
                     waiting |= self.throne.flight
-                if not waiting:
+                if not waiting and (ended or not getattr(self.proposer, "patient", False)):
                     break
-                done, _ = await asyncio.wait(waiting, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                done = await _first(waiting)
                 landed, flight = flight & done, flight - done
                 await self._land(landed, len(flight))
             return "interrupted" if stop.is_set() and self.throne.next() else ended or "stalled"
@@ -122,14 +125,13 @@ class Search:
     def _room(self, in_flight: int) -> int:
         """Return how many more briefs may be in flight: what the pools take, never more than the budget has left."""
         config = self.run.config
-        left = config.budget.left(self.spent)
+        left = config.budget.left(self.ledger.spent)
         bounds = [left[name] for name in ("evaluations", "model_calls") if name in left]
         return max(0, int(min([config.workers + self.proposer.lookahead, *bounds])) - in_flight)
 
     def _ended(self) -> str | None:
         """Return why the run is over, or None."""
-        wall_s = self.spent.wall_s + time.monotonic() - self._since
-        over = self.run.config.budget.exhausted(replace(self.spent, wall_s=wall_s))
+        over = self.ledger.exhausted(wall_s=time.monotonic() - self._since)
         return over or ("stalled" if self._barren >= BARREN_RESULTS else None)
 
     async def _serve(self, pending: Pending) -> Result:
@@ -151,19 +153,25 @@ class Search:
         """Return the evaluation of a candidate, and whether it was known from earlier in this run."""
         if known := await self._stored(self.store.evaluation, self.run.id, candidate.id):
             return known, True
-        async with self._slots:
+        async with self._slots, self.ledger.reserved(Claim(evaluations=1)) as entry:
             best, start = (one.evaluation if one else None for one in (self.best, self.start))
-            return await self._examiner.judge(candidate, best=best, start=start), False
+            found = await self._examiner.judge(candidate, best=best, start=start)
+            if found.status != "infra":
+                entry.cost = Spent(evaluations=1)
+            return found, False
 
     async def _land(self, done: set[asyncio.Task[Result]], in_flight: int) -> None:
-        """Store and tell what has come in, oldest brief first; an error is raised after the rest is safe."""
+        """Store and tell what has come in, oldest brief first; an error is raised after the rest is safe.
+
+        What could not be served now (the budget is spent, say) has not come in: its brief stays open.
+        """
         ended = [*done, *(duel for duel in self.throne.flight if duel.done())]
-        errors = [error for task in ended if (error := task.exception())]
+        errors = [error for task in ended if (error := task.exception()) and not isinstance(error, Unserved)]
         for result in sorted((t.result() for t in done if not t.exception()), key=lambda r: r.brief.number):
             await self._stored(self.store.add_result, self.run.id, result)
             if result.proposal:
                 self._judging.pop(result.proposal.candidate.id, None)
-            self.spent = await self._stored(self._clocked)
+            await self._clock()
             self._tell(result)
             self.watch(self.progress(in_flight, result))
             if self._broken >= INFRA_RESULTS and result.evaluation:
@@ -194,7 +202,7 @@ class Search:
         """Return a look at the run."""
         return Progress(
             run=self.run,
-            spent=self.spent,
+            spent=self.ledger.spent,
             statuses=dict(self.statuses),
             in_flight=in_flight,
             start=self.start,
@@ -204,6 +212,7 @@ class Search:
             champion=self.throne.champion,
             duels=self.throne.fought,
             challenger=self.throne.fighting,
+            warnings=tuple(self.ledger.warnings),
         )
 
     def _restore(self) -> list[Pending]:
@@ -214,15 +223,13 @@ class Search:
             self.throne.hear(duel)
         self._examiner.known |= {one.candidate: one for one in self.store.surprises(self.run.id)}
         self.strategy.restore(self.store.state(self.run.id))
-        self.spent = self.store.spent(self.run.id)
         return self.store.pending(self.run.id)
 
-    def _clocked(self) -> Spent:
-        """Store the time since the last look, and return what the run has used."""
-        now = time.monotonic()
-        self.store.add_wall(self.run.id, now - self._since)
-        self._since = now
-        return self.store.spent(self.run.id)
+    async def _clock(self) -> None:
+        """Store and book the time since the last look."""
+        wall_s, self._since = time.monotonic() - self._since, time.monotonic()
+        self.ledger.book(Spent(wall_s=wall_s))
+        await self._stored(self.store.add_wall, self.run.id, wall_s)
 
     async def _stored(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.writer, call, *arguments)
@@ -234,6 +241,21 @@ class Search:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            self.spent = await self._stored(self._clocked)
+            await self._clock()
         finally:
             self.writer.shutdown()
+
+
+def _withdraw(proposer: Proposer) -> None:
+    """Tell a proposer that waits for others that nothing more is wanted of them."""
+    if withdraw := getattr(proposer, "withdraw", None):
+        withdraw()
+
+
+async def _first(waiting: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """Return what is done as soon as something is, or after ``LOOK_S``."""
+    if not waiting:
+        await asyncio.sleep(LOOK_S)
+        return set()
+    done, _ = await asyncio.wait(waiting, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+    return done

@@ -127,6 +127,7 @@ def attacks(fools: bool | None = None) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cheat", "task"), attacks(fools=True))
 def test_the_naive_judge_falls_for_it(cheat: Cheat, task: str, port: int, rival: Any, tmp_path: Path) -> None:
     gain = GAIN[TARGETS[task].task.spec.goal.kind] if cheat.fools == "gain" else 0.0

@@ -295,4 +295,5 @@ def progress_record(progress: "Progress") -> dict[str, object]:
         "champion": records.member(progress.champion),
         "duels": progress.duels,
         "challenger": progress.challenger,
+        "warnings": [*progress.warnings],
     }

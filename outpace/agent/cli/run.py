@@ -25,11 +25,12 @@ from outpace.plugins import DEFAULT_SANDBOX
 if TYPE_CHECKING:
     from outpace.agent.evolve import Report
     from outpace.agent.search import Progress
+    from outpace.agent.store.base import Run
 
 app = typer.Typer()
 
 Begin = Callable[[Callable[["Progress"], None], asyncio.Event], Awaitable["Report"]]
-OPERATORS = "operators"
+OPERATORS, OUTSIDE = "operators", "outside"
 TICK_S = 1.0
 KILL_GRACE_S = 5.0  # after the second Ctrl-C: what has not let go by then is left to the kernel
 
@@ -50,29 +51,48 @@ UsdOption = Annotated[
     typer.Option("--usd", metavar="X", help="Budget: dollars, where prices are known.", show_default=False),
 ]
 
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="KIND:NAME", help="Model to ask, such as openai:NAME.", show_default="none"),
+]
+BaseUrlOption = Annotated[
+    str | None, typer.Option("--base-url", metavar="URL", help="The model's endpoint.", show_default=False)
+]
+TemperatureOption = Annotated[
+    float | None, typer.Option("--temperature", metavar="X", help="The model's.", show_default="the endpoint's")
+]
+EffortOption = Annotated[
+    str | None,
+    typer.Option("--effort", metavar="WORD", help="How hard it thinks: low, high …", show_default="the endpoint's"),
+]
+MaxTokensOption = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="N", min=1, help="Of an answer.", show_default="the endpoint's"),
+]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="KEY=VALUE", help="A parameter of the strategy; may be repeated."),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Evaluations at a time.", show_default="one per core"),
+]
+
 
 @app.command("run")
 def run_command(  # noqa: PLR0913  each option is a parameter
     context: typer.Context,
     task: Annotated[str, typer.Argument(metavar="TASK", help="A bundled task's name or the path of a task folder.")],
     *,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="KIND:NAME", help="Model to ask, such as openai:NAME.", show_default="none"),
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="The model's endpoint.", show_default=False)
-    ] = None,
+    model: ModelOption = None,
+    base_url: BaseUrlOption = None,
+    temperature: TemperatureOption = None,
+    effort: EffortOption = None,
+    max_tokens: MaxTokensOption = None,
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="Search strategy.")] = "islands",
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", metavar="KEY=VALUE", help="A parameter of the strategy; may be repeated."),
-    ] = None,
+    param: ParamOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all chance in the search.")] = 0,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", min=1, help="Evaluations at a time.", show_default="one per core"),
-    ] = None,
+    workers: WorkersOption = None,
     sandbox: SandboxOption = DEFAULT_SANDBOX,
     level: LevelOption = None,
     evaluations: EvaluationsOption = None,
@@ -85,20 +105,23 @@ def run_command(  # noqa: PLR0913  each option is a parameter
 ) -> None:
     """Search for a better program.
 
-    Without --model, rewriting operators propose the changes: no key and no network are needed. Of several budgets,
+    Without --model, rewriting operators propose the changes: no key and no network are needed. With --model outside,
+    whoever likes proposes them (`outpace ask`, `tell` and `serve`): the run is begun and waits. Of several budgets,
     the first that ends ends the run; without any, the task's own number of evaluations counts.
     """
     bounds = {"evaluations": evaluations, "model_calls": model_calls, "tokens": tokens, "usd": usd}
     budget = _budget(minutes=minutes, **bounds)
     params = _params(param or ())
     folder = resolve_home(context, home)
-    from outpace.agent.evolve import RunOptions, start_run
+    from outpace.agent.evolve import RunOptions, open_run, start_run
+    from outpace.agent.models.base import Sampling
 
     options = RunOptions(
         task=task,
         strategy=strategy,
         model=model,
         base_url=base_url,
+        sampling=Sampling(temperature=temperature, effort=effort, max_tokens=max_tokens),
         seed=seed,
         budget=budget,
         workers=workers,
@@ -106,6 +129,9 @@ def run_command(  # noqa: PLR0913  each option is a parameter
         level=known_level(level),
         strategy_params=params,
     )
+    if model == OUTSIDE:
+        _say_open(asyncio.run(open_run(options, home=folder)), as_json=as_json)
+        return
     report = _sit(
         lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop),
         choose_display(as_json=as_json),
@@ -216,12 +242,25 @@ class _Watch:
 
     display: Display
     run: str | None = None
+    warned: int = 0
 
     def __call__(self, progress: "Progress") -> None:
         if self.run is None and progress.run.config.proposer == OPERATORS:
             self.display.note("No model named: rewriting operators propose the changes, no key is needed.")
         self.run = progress.run.id
+        for warning in progress.warnings[self.warned :]:
+            self.display.note(warning)
+        self.warned = len(progress.warnings)
         self.display.see(progress)
+
+
+def _say_open(run: "Run", *, as_json: bool) -> None:
+    """Tell how to serve a run that waits for others."""
+    if as_json:
+        typer.echo(records.dump({"event": "open", **records.run(run)}, indent=None))
+        return
+    typer.echo(f"Run {run.id} of task {run.config.task_name} is open: its start is judged, and nobody has a brief yet.")
+    typer.echo(f"Next: outpace ask {run.id}   then   outpace tell {run.id} FILE   or   outpace serve {run.id}")
 
 
 def _say_stored(watch: _Watch, home: Path) -> None:

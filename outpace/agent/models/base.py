@@ -31,11 +31,12 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How to sample; None leaves it to the endpoint."""
+    """How to sample; None leaves it to the endpoint. ``effort`` is how hard a reasoning model thinks ("low", "high")."""
 
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
+    effort: str | None = None
     schema: Mapping[str, Any] | None = None
 
 

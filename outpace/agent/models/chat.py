@@ -27,6 +27,8 @@ def request_of(messages: Sequence[Message], sampling: Sampling, *, limit_name: s
         request["temperature"] = sampling.temperature
     if sampling.seed is not None:
         request["seed"] = sampling.seed % _SEEDS
+    if sampling.effort is not None:
+        request["reasoning_effort"] = sampling.effort
     if sampling.schema is not None:
         schema = {"name": "answer", "schema": dict(sampling.schema)}
         request["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -47,13 +47,15 @@ class Failure:
     """One failed try.
 
     ``error`` is raised if there is no other try; ``asked_s`` is the wait that the endpoint asked for; ``parameter``
-    names the field that the endpoint does not know (kind ``parameter``).
+    names the field that the endpoint does not know (kind ``parameter``); ``crowded`` tells that it found it one request
+    too many.
     """
 
     kind: Kind
     error: ModelError
     asked_s: float | None = None
     parameter: str = ""
+    crowded: bool = False
 
 
 def unreached_failure(endpoint: Endpoint, why: str) -> Failure:
@@ -94,7 +96,8 @@ def status_failure(endpoint: Endpoint, error: "openai.APIStatusError") -> Failur
         remedy = f"Is there a model '{endpoint.model}', and does the base URL end as the server wants it (often /v1)?"
     elif status in _TRANSIENT or status >= 500:
         failed = ModelTransient(f"{endpoint.url} is failing for now ({status}): {said}.")
-        return Failure(kind="transient", error=failed, asked_s=asked_wait_s(error.response.headers))
+        asked_s = asked_wait_s(error.response.headers)
+        return Failure(kind="transient", error=failed, asked_s=asked_s, crowded=status == 429)
     elif "context_length_exceeded" in words or status == 413 or _TOO_LONG.search(said):
         remedy = f"The prompt and the answer do not fit the context of '{endpoint.model}': take a larger one."
     else:
@@ -110,7 +113,7 @@ def _unknown_parameter(error: "openai.APIStatusError", said: str) -> str:
     """Return the name of the field that an endpoint does not know, if that is why it refused."""
     if error.code not in {"unsupported_parameter", "unknown_parameter"} and not _UNKNOWN.search(said):
         return ""
-    names = ("max_completion_tokens", "max_tokens", "seed", "temperature", "response_format")
+    names = ("max_completion_tokens", "max_tokens", "seed", "temperature", "reasoning_effort", "response_format")
     if isinstance(error.param, str) and error.param in names:
         return error.param
     first = re.search(rf"\b({'|'.join(names)})\b", said)

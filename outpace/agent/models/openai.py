@@ -21,7 +21,10 @@ from outpace.agent.models.failures import (
     status_failure,
     unreached_failure,
 )
+from outpace.agent.models.gate import Gate
+from outpace.agent.models.prices import price
 from outpace.agent.models.retry import Retry
+from outpace.agent.proposal import ModelUsage
 from outpace.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ class OpenAIModel:
     """A model behind a chat completions endpoint: OpenAI itself, vLLM, llama.cpp, Ollama, a gateway.
 
     One request is tried until it is answered, or until trying is pointless or has taken too long (``retry``); the
-    client's own retries are off, as they also retry what cannot get better. What an endpoint does not take is learned
+    client's own retries are off, as they also retry what cannot get better. How many requests are under way at a time
+    follows the endpoint's rate limits (``Gate``). What an endpoint does not take is learned
     from its refusal: the other name of the token limit is used instead, a seed is left out.
 
     The key is read from the environment when the model is made; it is in no text, error or log of ours. Use the model
@@ -75,6 +79,7 @@ class OpenAIModel:
         self._retry = retry or Retry()
         self._endpoint = Endpoint(url=self._url, model=name, key_env=api_key_env, key=key)
         self._limit_name = "max_completion_tokens" if given_url is None else "max_tokens"
+        self._gate = Gate()
         self._takes_seed = True
         self._met = False  # whether the endpoint has ever answered
         self._chance = random.Random()  # noqa: S311  spreads retries in time, decides nothing
@@ -111,10 +116,14 @@ class OpenAIModel:
         started, refused = time.monotonic(), set[str]()
         tries = garbled = 0
         while True:
-            left_s = self._retry.deadline_s - (time.monotonic() - started)
-            outcome = await self._attempt(messages, sampling, min(self._timeout_s, max(left_s, 0.001)))
+            async with self._gate.passed() as ticket:
+                left_s = self._retry.deadline_s - (time.monotonic() - started)
+                outcome = await self._attempt(messages, sampling, min(self._timeout_s, max(left_s, 0.001)))
             if isinstance(outcome, Completion):
+                self._gate.answered()
                 return outcome
+            if outcome.crowded:
+                self._gate.refused(ticket)
             if outcome.kind == "parameter" and self._adapted(outcome.parameter, refused):
                 continue
             if outcome.kind in ("permanent", "parameter"):
@@ -125,6 +134,10 @@ class OpenAIModel:
                 raise _given_up(outcome, tries, spent_s)
             _LOG.info("%s, request %s: %s Next try in %.1f s.", self.name, key, outcome.error, wait_s)
             await asyncio.sleep(wait_s)
+
+    def price(self, usage: ModelUsage) -> float | None:
+        """Return what that usage costs in dollars by the published prices, or None where there is no price."""
+        return price(usage, model=self._model, url=self._url)
 
     def _patience_s(self, failure: Failure) -> float:
         unmet = failure.kind == "unreached" and not self._met
@@ -171,6 +184,8 @@ class OpenAIModel:
         except Garbled as error:
             return garbled_failure(self._endpoint, str(error))
         latency_s = time.monotonic() - began
+        if usage.cost_usd is None:
+            usage = replace(usage, cost_usd=self.price(usage))
         if (secret := self._endpoint.key) and len(secret) >= _LONG_KEY:
             text = text.replace(secret, "[key]")
         return Completion(text=text, model=model or self._model, finish=finish, usage=usage, latency_s=latency_s)

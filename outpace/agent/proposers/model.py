@@ -1,8 +1,9 @@
 """Asks a language model for edits."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from outpace.agent.models.base import Completion, Message, Model, Sampling
+from outpace.agent.models.base import FREE, Completion, Message, Model, Sampling
 from outpace.agent.models.chat import total_usage
 from outpace.agent.models.open import close
 from outpace.agent.prompts.render import render, render_retry
@@ -20,7 +21,7 @@ class ModelProposer:
     """Renders a brief, asks a model, and applies its edit; an edit that does not fit goes back to the model once.
 
     The request of turn ``t`` (0, then 1) of brief ``n`` has the key ``n/t``. ``lookahead`` is how many answers to wait
-    for beyond what the evaluator can take; ``temperature`` and ``max_tokens`` None leave these to the endpoint.
+    for beyond what the evaluator can take; ``sampling`` holds for every request, each with the seed of its brief.
     """
 
     def __init__(
@@ -28,12 +29,11 @@ class ModelProposer:
         model: Model,
         *,
         lookahead: int = 8,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
+        sampling: Sampling = FREE,
     ) -> None:
         """Bind the model."""
         self.name, self.lookahead = f"model:{model.name}", lookahead
-        self._model, self._temperature, self._max_tokens = model, temperature, max_tokens
+        self._model, self._sampling = model, sampling
 
     async def propose(self, task: Task, brief: Brief) -> Proposal:
         """Return the model's candidate.
@@ -43,7 +43,7 @@ class ModelProposer:
             ModelError: the endpoint gave no answer.
         """
         parent = brief.parents[0].candidate if brief.parents else task.start
-        sampling = Sampling(max_tokens=self._max_tokens, temperature=self._temperature, seed=brief.seed)
+        sampling = replace(self._sampling, seed=brief.seed)
         messages = render(task, brief)
         answers: list[Completion] = []
         failures: list[str] = []

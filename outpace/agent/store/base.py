@@ -137,8 +137,8 @@ class KeepsRuns(Protocol):
         """Return all runs, newest first, of one task if named."""
         ...
 
-    def hold(self, run: str) -> AbstractContextManager[None]:
-        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another one does."""
+    def hold(self, run: str, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another is, for that long."""
         ...
 
     def is_held(self, run: str) -> bool:

@@ -13,11 +13,12 @@ TRIES, PAUSE_S = 10, 0.02  # outlasts a short look of ``is_held``, which takes t
 
 
 @contextmanager
-def hold(database: Path, run: str) -> Iterator[None]:
-    """Hold the run of this database until the block ends; raises ``StoreError`` if another process does."""
-    path = _path(database, run)
+def hold(database: Path, run: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the run of this database until the block ends; ``StoreError`` if another process does, for ``wait_s``."""
+    path, deadline = _path(database, run), time.monotonic() + wait_s
     try:
-        file = _lock(path)
+        while (file := _lock(path)) is None and time.monotonic() < deadline:
+            time.sleep(PAUSE_S)
     except OSError as error:
         raise StoreError(f"Cannot lock run {run} with the file {path}: {error.strerror}.") from error
     if file is None:

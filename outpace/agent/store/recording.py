@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql
 
+from outpace.agent.budget import Spent
 from outpace.agent.models.base import Completion
 from outpace.agent.proposal import Brief, Proposal, Result
 from outpace.agent.store.codec import decode, digest, encode, finite, pack
@@ -79,12 +80,12 @@ class Recording(Database):
 
     def add_completion(self, run: str, key: str, completion: Completion) -> None:
         """Record a model's answer under its request's key."""
-        row, usage = completion_to(completion), completion.usage
-        cost, unpriced = (0.0, usage.calls) if usage.cost_usd is None else (finite(usage.cost_usd, "usage.cost_usd"), 0)
+        row, cost = completion_to(completion), Spent.on(completion.usage)
+        finite(cost.usd, "usage.cost_usd")
         with self._write(f"the answer to {key} of run {run}") as connection:
             number, _ = self._run(connection, run)
             connection.execute(ADD_COMPLETION, {"run": number, "key": key, **row})
-            _count(connection, number, model_calls=usage.calls, tokens=usage.tokens, usd=cost, unpriced_calls=unpriced)
+            _count(connection, number, **{name: getattr(cost, name) for name in COUNTED})
 
     def add_proposal(self, run: str, brief: int, proposal: Proposal) -> None:
         """Record the candidate that came of brief number ``brief``."""

@@ -63,8 +63,10 @@ class Runs(Database):
             return _runs(connection, query if task is None else query.where(runs.c.task == task))
 
     @contextmanager
-    def hold(self, run: str) -> Iterator[None]:
+    def hold(self, run: str, *, wait_s: float = 0.0) -> Iterator[None]:
         """Be the one process that carries the run on, until the block or the process ends, however it ends.
+
+        Another process that holds it is waited for, as long as ``wait_s``.
 
         Raises:
             StoreError: another process holds it.
@@ -72,7 +74,7 @@ class Runs(Database):
         """
         with self._read() as connection:
             self._run(connection, run)
-        with hold(self.path, run):
+        with hold(self.path, run, wait_s=wait_s):
             yield
 
     def is_held(self, run: str) -> bool:

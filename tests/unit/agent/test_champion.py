@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from outpace.agent.budget import Budget
+from outpace.agent.ledger import Ledger
 from outpace.agent.proposal import Brief, Proposal, Result
 from outpace.agent.search import Progress, Search
 from outpace.agent.store import open_store
@@ -160,6 +161,7 @@ def search(store: Store, run: Run, names: Sequence[str], judge: Judge, **more: A
         proposer=more.pop("proposer", None) or Propose(names),
         evaluator=judge,
         store=store,
+        ledger=Ledger(run.config.budget, store.spent(run.id)),
         writer=ThreadPoolExecutor(1),
         **more,
     )

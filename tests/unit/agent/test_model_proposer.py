@@ -57,14 +57,14 @@ def brief(**fields: object) -> Brief:
     return Brief(**{"number": 12, "parents": (MEMBER,), "seed": 99, **fields})  # type: ignore[arg-type]
 
 
-def proposed(model: Recorder, asked: Brief | None = None, **options: float) -> Proposal:
+def proposed(model: Recorder, asked: Brief | None = None, **options: object) -> Proposal:
     proposer = ModelProposer(model, **options)  # type: ignore[arg-type]
     return asyncio.run(proposer.propose(TASK, asked or brief()))
 
 
 def test_a_fitting_answer_is_a_proposal() -> None:
     model = Recorder(DIFF)
-    assert proposed(model, temperature=0.7, max_tokens=500) == Proposal(
+    assert proposed(model, sampling=Sampling(temperature=0.7, max_tokens=500)) == Proposal(
         candidate=Candidate({"program.py": BETTER}),
         proposer="model:recorder",
         operator="diff",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from outpace.agent.budget import Budget
+from outpace.agent.ledger import Ledger
 from outpace.agent.proposal import Brief, Member, Proposal, Result
 from outpace.agent.search import Progress, Search
 from outpace.agent.store import open_store
@@ -161,6 +162,7 @@ def searching(store: Store, run: Run, proposer: Propose, judge: Judge, **more: A
         proposer=proposer,
         evaluator=judge,
         store=store,
+        ledger=Ledger(run.config.budget, store.spent(run.id)),
         writer=ThreadPoolExecutor(1),
         **more,
     )

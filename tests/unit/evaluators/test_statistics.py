@@ -183,7 +183,14 @@ def simulated(chance: np.random.Generator, gain: float, *, layout: float, noise:
     return Evaluation(status="ok", score=score, interval=interval)
 
 
-@pytest.mark.parametrize(("layout", "noise"), [(0.005, 0.03), (0.0075, 0.0), (0.01, 0.12)])
+@pytest.mark.parametrize(
+    ("layout", "noise"),
+    [
+        (0.0075, 0.0),
+        pytest.param(0.005, 0.03, marks=pytest.mark.slow),
+        pytest.param(0.01, 0.12, marks=pytest.mark.slow),
+    ],
+)
 def test_identical_programs_are_seldom_declared_different(layout: float, noise: float) -> None:
     """1,000 A/A measurements with optional stopping: less than 1 % wins and losses together, on whatever machine."""
     chance = np.random.default_rng(7)

@@ -1,0 +1,108 @@
+"""What somebody outside is told: plain values with stable keys, and nothing of the judge's (no seeds, no held-out case)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from outpace.agent.outside import Attended
+from outpace.agent.prompts.render import render
+from outpace.agent.proposal import Brief, Member, Result
+from outpace.evaluators.base import Evaluation
+from outpace.tasks.spec import Task
+
+PLACES = 10
+"""How many programs a leaderboard shows."""
+
+
+def task_record(task: Task) -> dict[str, Any]:
+    """Return what a program has to do, and the program to begin with."""
+    spec = task.spec
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "statement": spec.statement,
+        "language": spec.language,
+        "entry": spec.entry,
+        "goal": {"kind": spec.goal.kind, "name": spec.goal.name, "direction": spec.goal.direction, "unit": spec.goal.unit},
+        "packages": list(spec.requires),
+        "limits": {
+            "wall_s": spec.limits.wall_s,
+            "cpu_s": spec.limits.cpu_s,
+            "memory_mb": spec.limits.memory_mb,
+            "threads": spec.limits.threads,
+        },
+        "cases": [{"name": case.name, "params": dict(case.params)} for case in spec.split("train")],
+        "start": dict(task.start.files),
+    }
+
+
+def brief_record(task: Task, brief: Brief) -> dict[str, Any]:
+    """Return a brief: the same words that a model gets, and what they are made of."""
+    return {
+        "brief": brief.number,
+        "text": brief_text(task, brief),
+        "operator": brief.operator,
+        "instruction": brief.instruction,
+        "edit_mode": brief.edit_mode,
+        "parents": [member_record(one) for one in brief.parents],
+        "inspirations": [member_record(one) for one in brief.inspirations],
+    }
+
+
+def brief_text(task: Task, brief: Brief) -> str:
+    """Return a brief as one text."""
+    return "\n".join(message.content for message in render(task, brief))
+
+
+def member_record(member: Member) -> dict[str, Any]:
+    """Return a program with what is known of it."""
+    return {
+        "candidate": member.candidate.id,
+        "files": dict(member.candidate.files),
+        **evaluation_record(member.evaluation),
+    }
+
+
+def evaluation_record(one: Evaluation) -> dict[str, Any]:
+    """Return what the judge says of a program."""
+    return {
+        "status": one.status,
+        "score": one.score,
+        "interval": list(one.interval) if one.interval else None,
+        "metrics": dict(one.metrics),
+        "feedback": one.feedback,
+    }
+
+
+def result_record(run: Attended, result: Result) -> dict[str, Any]:
+    """Return what became of a brief, and where the run stands."""
+    judged = evaluation_record(result.evaluation) if result.evaluation else {"status": "failed", "score": None}
+    return {
+        "brief": result.brief.number,
+        "candidate": result.proposal.candidate.id if result.proposal else None,
+        "seen_before": result.seen_before,
+        "reason": result.failure or "",
+        **judged,
+        **standing(run),
+    }
+
+
+def standing(run: Attended) -> dict[str, Any]:
+    """Return the best so far and what is left of the budget."""
+    search = run.search
+    best = search.best.evaluation if search.best else None
+    return {
+        "best_score": best.score if best else None,
+        "left": search.run.config.budget.left(search.ledger.spent),
+        "ended": run.ended,
+    }
+
+
+def leaders(members: Sequence[Member]) -> list[dict[str, Any]]:
+    """Return the best programs of a run by their evaluations in the search, without their text."""
+    return [
+        {"place": place, "candidate": one.candidate.id, **_figures(one.evaluation)} for place, one in enumerate(members, 1)
+    ]
+
+
+def _figures(one: Evaluation) -> dict[str, Any]:
+    return {name: value for name, value in evaluation_record(one).items() if name in ("status", "score", "interval")}
