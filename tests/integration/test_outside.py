@@ -19,7 +19,7 @@ import pytest
 
 from outpace.agent.evolve import RunOptions, open_run, resumed
 from outpace.agent.outside import attended
-from outpace.agent.serving.http import LOCAL, MAX_BODY, app_of, listen
+from outpace.agent.serving.http import MAX_BODY, app_of, listen
 from outpace.agent.store import open_store
 from outpace.errors import UsageError
 
@@ -87,6 +87,7 @@ def test_what_is_no_program_goes_back_and_the_brief_stays_open(run: str, tmp_pat
     assert (again.returncode, again.stderr) == (2, "outpace: Brief 1 is not open. Open: none.\n")
 
 
+@pytest.mark.slow
 def test_several_agents_on_one_run_each_have_a_brief_of_their_own(run: str, tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as agents:
         briefs = list(agents.map(lambda _: asked(tmp_path, run), range(3)))
@@ -108,6 +109,7 @@ def test_several_agents_on_one_run_each_have_a_brief_of_their_own(run: str, tmp_
     assert sorted(record["left"]["evaluations"] for record in records) == [8, 9, 10]
 
 
+@pytest.mark.slow
 def test_the_budget_ends_the_run_with_a_champion_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     done = outpace(tmp_path, "run", "circle_packing", "--model", "outside", "--evaluations", "2")
     assert done.returncode == 0, done.stderr
@@ -197,7 +199,7 @@ class Served:
         async with (
             resumed(begun.id, home=self.home) as search,
             attended(search) as run,
-            listen(app_of(run, hosts=LOCAL, token=self.token), host="127.0.0.1", port=0) as (self.url, _),
+            listen(app_of(run, token=self.token), host="127.0.0.1", port=0) as (self.url, _),
         ):
             self.ready.set()
             await asyncio.to_thread(self.stop.wait)
@@ -264,8 +266,11 @@ def test_a_token_is_asked_of_everybody(tmp_path: Path) -> None:
         assert Client(served.url)("GET", "/task")[0] == 401
         assert Client(served.url, Authorization="Bearer a secret of yours")("POST", "/briefs")[0] == 401
         assert Client(served.url, Authorization="Bearer a secret of ours")("GET", "/task")[0] == 200
+        elsewhere = Client(served.url, Authorization="Bearer a secret of ours", Host="gpu-box.example:8765")
+        assert elsewhere("GET", "/task")[0] == 200
 
 
+@pytest.mark.slow
 def test_several_clients_at_once_are_judged_each_for_their_own(served: Served) -> None:
     def drive(agent: int) -> list[tuple[int, str]]:
         client, found = Client(served.url), []
@@ -285,6 +290,7 @@ def test_several_clients_at_once_are_judged_each_for_their_own(served: Served) -
     assert {status for _, status in served_briefs} == {"ok"}
 
 
+@pytest.mark.slow
 def test_the_end_of_the_budget_over_http(tmp_path: Path) -> None:
     with Served(tmp_path, evaluations=2) as served:
         client = Client(served.url)
@@ -409,6 +415,7 @@ def test_mistakes_of_an_mcp_client_come_back_as_words(run: str, tmp_path: Path) 
         assert words in result.content[0].text
 
 
+@pytest.mark.slow
 def test_over_streamable_http(run: str, tmp_path: Path) -> None:
     from mcp import Client
 

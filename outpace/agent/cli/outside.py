@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 T = TypeVar("T")
 TOKEN = "OUTPACE_TOKEN"  # noqa: S105  the name of a variable
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 JUDGED_S = 3600.0  # an evaluation has limits of its own; this one is for what is broken
 
 TURN_S = 60.0
@@ -113,8 +112,12 @@ def serve_command(
 
     Any other address than this machine's own needs a token in the environment variable OUTPACE_TOKEN.
     """
+    from outpace.agent.serving.http import LOCAL
+
     token = os.environ.get(TOKEN) or None
-    if token is None and host not in LOOPBACK:
+    if ":" in host:
+        raise UsageError(f"--host is '{host}'. Expected a name or an IPv4 address; IPv6 is not served.")
+    if token is None and host not in LOCAL:
         raise UsageError(f"Serving on '{host}' lets others in: set {TOKEN} to a secret that they send as a bearer token.")
     budget = None if evaluations is None else Budget(evaluations=evaluations)
     _attending(run, resolve_home(context, home), lambda attended: _serve(attended, host, port, token), budget=budget)
@@ -157,10 +160,9 @@ def mcp_command(
 
 
 async def _serve(attended: "Attended", host: str, port: int, token: str | None) -> None:
-    from outpace.agent.serving.http import LOCAL, app_of, listen
+    from outpace.agent.serving.http import app_of, listen
 
-    hosts = LOCAL if host in LOOPBACK else (*LOCAL, host)
-    async with listen(app_of(attended, hosts=hosts, token=token), host=host, port=port) as (url, ended):
+    async with listen(app_of(attended, token=token), host=host, port=port) as (url, ended):
         typer.echo(f"Run {attended.search.run.id} is served at {url} until Ctrl-C", err=True)
         typer.echo(f"A brief: curl -X POST {url}/briefs", err=True)
         await attended.until_ended(ended)
@@ -195,13 +197,12 @@ def _read(file: str) -> str:
 
 def _words(result: "Result", record: dict[str, Any]) -> Iterator[str]:
     """Yield what became of a brief, for people."""
-    goal_name = "score"
     yield f"Brief {record['brief']}: candidate {record['candidate']} is {record['status']}" + (
         " (seen before)" if record["seen_before"] else ""
     )
     if record["score"] is not None:
         best = "" if record["best_score"] is None else f"; best so far {text.number(record['best_score'])}"
-        yield f"  {goal_name} {text.number(record['score'])}{best}"
+        yield f"  score {text.number(record['score'])}{best}"
     if result.evaluation and result.evaluation.feedback:
         yield from (f"  {line}" for line in result.evaluation.feedback.splitlines())
     elif result.failure:

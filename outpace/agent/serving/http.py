@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 GRACE_S = 2
 """How long requests that are under way may take when the server ends."""
-LOCAL = ("127.0.0.1", "localhost", "[::1]")
+LOCAL, ANY = ("127.0.0.1", "localhost"), ("*",)
+"""Names under which a server may be addressed: without a token those of this machine, so that no name that somebody else
+lets lead here is served."""
 MAX_BODY = 4 << 20
 """The largest request in bytes."""
 MAX_WAIT_S = 60.0
@@ -38,12 +40,12 @@ class _TooLarge(UsageError):
     """A request's body is larger than is taken."""
 
 
-def app_of(run: Attended, *, hosts: Sequence[str] = LOCAL, token: str | None = None) -> "Starlette":
+def app_of(run: Attended, *, token: str | None = None) -> "Starlette":
     """Return the application: ``GET /task``, ``/run``, ``/leaderboard``, ``POST /briefs``, ``GET /briefs/N``,
     ``POST /briefs/N/candidate`` and ``GET /briefs/N/result``.
 
-    ``hosts`` are the names under which it may be addressed: a name that somebody else lets lead here is none of them.
-    With a ``token`` every request must carry it (``Authorization: Bearer …``). Raises ``MissingPackage``.
+    With a ``token`` every request must carry it (``Authorization: Bearer …``); without one, only requests to this
+    machine's own names are answered. Raises ``MissingPackage``.
     """
     try:
         from starlette.applications import Starlette
@@ -64,7 +66,7 @@ def app_of(run: Attended, *, hosts: Sequence[str] = LOCAL, token: str | None = N
     ]
     return Starlette(
         routes=[Route(path, _guarded(answer, token), methods=[method]) for method, path, answer in routes],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*(ANY if token else LOCAL)], www_redirect=False)],
     )
 
 
@@ -78,9 +80,8 @@ async def listen(app: "Starlette", *, host: str, port: int) -> AsyncIterator[tup
         import uvicorn
     except ImportError:
         raise MissingPackage("Serving a run needs starlette and uvicorn: pip install 'outpace[serve]'.") from None
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        opened = socket.create_server((host, port), family=family)
+        opened = socket.create_server((host, port))
     except OSError as error:
         raise UsageError(f"Cannot listen on {host}, port {port}: {error.strerror}. Name another --port.") from None
     config = uvicorn.Config(app, log_level="warning", lifespan="auto", timeout_graceful_shutdown=GRACE_S)
@@ -94,9 +95,8 @@ async def listen(app: "Starlette", *, host: str, port: int) -> AsyncIterator[tup
             ended.set()
 
     serving = asyncio.create_task(serve())
-    name = f"[{host}]" if ":" in host else host
     try:
-        yield f"http://{name}:{opened.getsockname()[1]}", ended
+        yield f"http://{host}:{opened.getsockname()[1]}", ended
     finally:
         server.should_exit = True
         await asyncio.wait([serving])
