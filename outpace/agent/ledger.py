@@ -62,7 +62,8 @@ class Ledger:
     async def reserved(self, claim: Claim) -> AsyncIterator[Entry]:
         """Wait until ``claim`` fits, and reserve it; on the way out what it has cost is booked instead.
 
-        Raises ``BudgetSpent`` where nothing is left of a bound that it counts against.
+        Raises ``BudgetSpent`` where nothing is left of a bound that it counts against, ``UsageError`` where dollars are
+        the bound and an answer before had no price (not for that answer itself: it is paid, so it is kept).
         """
         while not self._fits(claim):
             await self._changed.wait()
@@ -78,7 +79,7 @@ class Ledger:
             self._changed = asyncio.Event()
 
     def book(self, cost: Spent) -> None:
-        """Count what was spent; raises ``UsageError`` for what has no price where dollars are the bound."""
+        """Count what was spent."""
         self.spent = Spent(**{one.name: getattr(self.spent, one.name) + getattr(cost, one.name) for one in fields(cost)})
         for name, limit in _bounds(self.budget).items():
             marks = self._marks(name)
@@ -86,17 +87,17 @@ class Ledger:
                 used = f"{_figure(getattr(self.spent, name))} of {_figure(limit)} {_UNITS.get(name, name)}"
                 self.warnings.append(f"{WARN_AT[marks - 1]:.0%} of the budget is used: {used}.")
             self._reached[name] = marks
-        if cost.unpriced_calls and self.budget.usd is not None:
-            raise UsageError(
-                "A bound in dollars cannot be kept: the model has answered, and neither its endpoint nor the price list "
-                "tells what that cost. Bound the run by model calls or tokens instead."
-            )
 
     def exhausted(self, *, wall_s: float = 0.0) -> str | None:
         """Return the bound that is used up, or None; ``wall_s``: time that has passed and is not booked yet."""
         return self.budget.exhausted(replace(self.spent, wall_s=self.spent.wall_s + wall_s))
 
     def _fits(self, claim: Claim) -> bool:
+        if claim.usd and self.budget.usd is not None and self.spent.unpriced_calls:
+            raise UsageError(
+                "A bound in dollars cannot be kept: the model has answered, and neither its endpoint nor the price list "
+                "tells what that cost. Bound the run by model calls or tokens instead."
+            )
         for name in RESERVED:
             limit, asked = getattr(self.budget, name), getattr(claim, name)
             if limit is None or not asked:

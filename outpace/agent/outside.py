@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from outpace.agent.budget import Budget
 from outpace.agent.evolve import OUTSIDE, Report, concluded, record_failure, seated
 from outpace.agent.proposal import Brief, Result
 from outpace.agent.proposers.desk import Desk
@@ -14,7 +15,7 @@ from outpace.errors import UsageError
 
 T = TypeVar("T")
 LAST_S = 0.05
-SPENT = frozenset({"evaluations", "wall_s", "model_calls", "tokens", "usd"})
+SPENT = frozenset(one.name for one in fields(Budget))
 ASK_S = 30.0
 """How long a brief may take: the strategy works it out at once, but a sitting may have to begin first."""
 

@@ -23,6 +23,9 @@ LevelOption = Annotated[
         "--level", metavar="A|B|C|D", help="The least that must hold candidates.", show_default="B, process: D"
     ),
 ]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run or its first characters; `last` is the newest.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

@@ -11,7 +11,7 @@ import typer
 
 from outpace.agent.budget import Budget
 from outpace.agent.cli import records, text
-from outpace.agent.cli.home import HomeOption, JsonOption, resolve_home
+from outpace.agent.cli.home import HomeOption, JsonOption, RunArgument, resolve_home
 from outpace.agent.cli.text import plain
 from outpace.errors import UsageError
 
@@ -27,8 +27,8 @@ JUDGED_S = 3600.0  # an evaluation has limits of its own; this one is for what i
 TURN_S = 60.0
 """How long a command waits while another one has the run."""
 
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Id of a run or its first characters; `last` is the newest.")
+EvaluationsOption = Annotated[
+    int | None, typer.Option("--evaluations", metavar="N", help="Budget from now on.", show_default=False)
 ]
 
 
@@ -37,9 +37,7 @@ def ask_command(
     context: typer.Context,
     run: RunArgument,
     *,
-    evaluations: Annotated[
-        int | None, typer.Option("--evaluations", metavar="N", help="Budget from now on.", show_default=False)
-    ] = None,
+    evaluations: EvaluationsOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,8 +50,7 @@ def ask_command(
     async def ask(attended: "Attended") -> dict[str, Any]:
         return brief_record(attended.search.task, await attended.ask())
 
-    budget = None if evaluations is None else Budget(evaluations=evaluations)
-    brief = _attending(run, resolve_home(context, home), ask, budget=budget)
+    brief = _attending(run, resolve_home(context, home), ask, evaluations=evaluations)
     if as_json:
         typer.echo(records.dump(brief))
         return
@@ -103,9 +100,7 @@ def serve_command(
     *,
     host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any that is free.")] = 8765,
-    evaluations: Annotated[
-        int | None, typer.Option("--evaluations", metavar="N", help="Budget from now on.", show_default=False)
-    ] = None,
+    evaluations: EvaluationsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Serve a run over HTTP, so that others get briefs and submit programs, until Ctrl-C or the end of its budget.
@@ -119,8 +114,7 @@ def serve_command(
         raise UsageError(f"--host is '{host}'. Expected a name or an IPv4 address; IPv6 is not served.")
     if token is None and host not in LOCAL:
         raise UsageError(f"Serving on '{host}' lets others in: set {TOKEN} to a secret that they send as a bearer token.")
-    budget = None if evaluations is None else Budget(evaluations=evaluations)
-    _attending(run, resolve_home(context, home), lambda attended: _serve(attended, host, port, token), budget=budget)
+    _attending(run, resolve_home(context, home), lambda attended: _serve(attended, host, port, token), evaluations=evaluations)
 
 
 @app.command("mcp")
@@ -132,9 +126,7 @@ def mcp_command(
         int | None,
         typer.Option("--port", metavar="N", min=0, max=65535, help="Streamable HTTP there; 0: any.", show_default="stdio"),
     ] = None,
-    evaluations: Annotated[
-        int | None, typer.Option("--evaluations", metavar="N", help="Budget from now on.", show_default=False)
-    ] = None,
+    evaluations: EvaluationsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Be an MCP server for a coding agent: tools get_task, get_brief, submit_candidate, get_feedback, leaderboard.
@@ -155,8 +147,7 @@ def mcp_command(
             typer.echo(f"Run {attended.search.run.id} is served at {url}/mcp until Ctrl-C", err=True)
             await attended.until_ended(ended)
 
-    budget = None if evaluations is None else Budget(evaluations=evaluations)
-    _attending(run, resolve_home(context, home), serve, budget=budget)
+    _attending(run, resolve_home(context, home), serve, evaluations=evaluations)
 
 
 async def _serve(attended: "Attended", host: str, port: int, token: str | None) -> None:
@@ -168,11 +159,13 @@ async def _serve(attended: "Attended", host: str, port: int, token: str | None) 
         await attended.until_ended(ended)
 
 
-def _attending(run: str, home: Path, work: Callable[["Attended"], Awaitable[T]], *, budget: Budget | None = None) -> T:
+def _attending(run: str, home: Path, work: Callable[["Attended"], Awaitable[T]], *, evaluations: int | None = None) -> T:
     """Carry the run on while ``work`` is done; say who won if that ended it."""
     from outpace.agent.cli import report as last_words
     from outpace.agent.evolve import resumed
     from outpace.agent.outside import attended
+
+    budget = None if evaluations is None else Budget(evaluations=evaluations)
 
     async def attend() -> tuple[T, "Attended"]:
         async with resumed(run, home=home, budget=budget, wait_s=TURN_S) as search:

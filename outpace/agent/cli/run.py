@@ -15,7 +15,7 @@ import typer
 from outpace.agent.budget import Budget
 from outpace.agent.cli import records
 from outpace.agent.cli import report as last_words
-from outpace.agent.cli.home import HomeOption, JsonOption, LevelOption, SandboxOption, known_level, resolve_home
+from outpace.agent.cli.home import HomeOption, JsonOption, LevelOption, RunArgument, SandboxOption, known_level, resolve_home
 from outpace.agent.cli.progress import Display, choose_display
 from outpace.agent.cli.text import plain
 from outpace.agent.home import default_home
@@ -143,9 +143,7 @@ def run_command(  # noqa: PLR0913  each option is a parameter
 @app.command("resume")
 def resume_command(  # noqa: PLR0913  each option is a parameter
     context: typer.Context,
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Id of a run or its first characters; `last` is the newest.")
-    ],
+    run: RunArgument,
     *,
     evaluations: EvaluationsOption = None,
     minutes: MinutesOption = None,

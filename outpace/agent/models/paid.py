@@ -23,7 +23,7 @@ class PaidModel:
     async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = FREE) -> Completion:
         """Ask once the budget allows it.
 
-        Raises ``BudgetSpent`` where nothing is left, ``UsageError`` where dollars are the bound and the call has none.
+        Raises ``BudgetSpent`` and ``UsageError`` as ``Ledger.reserved`` does; an answer that has come is returned.
         """
         claim = Claim(model_calls=1, tokens=most_tokens(messages, sampling), usd=self._most_usd(messages, sampling))
         async with self._ledger.reserved(claim) as entry:

@@ -38,9 +38,9 @@ class _Open:
 class Desk:
     """A proposer that has nothing to propose itself: it lays briefs open and waits.
 
-    A brief is made when somebody wants one, so that it speaks of the population as it is then. What lies open and
-    nobody has taken yet (a sitting that ended, an agent that never came back) is handed out only by its number. The
-    first program that is submitted for a brief is the one that is judged.
+    A brief is made when somebody wants one, so that it speaks of the population as it is then. One that was taken and
+    not served (a sitting that ended, an agent that never came back) is handed out again only where no new one can be
+    made. The first program that is submitted for a brief is the one that is judged.
 
     Made for one sitting, in one event loop.
     """

@@ -211,9 +211,11 @@ def test_dollars_as_the_bound_need_a_price() -> None:
     asked(priced, ledger, FREE)
     assert (priced.asked, priced.most, ledger.spent.usd) == (4, 1, 1.0)
     free = Answering(ModelUsage(calls=1))
-    found = asked(free, Ledger(Budget(usd=1.0)), FREE, calls=1)
-    assert isinstance(found[0], UsageError)
-    assert "A bound in dollars cannot be kept" in str(found[0])
+    kept, *refused = asked(free, Ledger(Budget(usd=1.0)), FREE, calls=3)
+    assert isinstance(kept, Completion), "it is paid, so it is not lost"
+    assert (free.asked, len(refused)) == (1, 2)
+    assert all(isinstance(one, UsageError) for one in refused)
+    assert all("A bound in dollars cannot be kept" in str(one) for one in refused)
 
 
 def test_where_the_price_is_known_calls_go_side_by_side_within_the_dollars() -> None:
