@@ -10,6 +10,8 @@ from pathlib import Path
 
 STOP_WALL_S = 10.0
 """A stopped process stands still within microseconds; on a crowded machine its threads must be scheduled first."""
+MOVE_WALL_S = 0.2
+"""After so long a worker that does not stop is taken to another core for a moment."""
 _YIELDS = 8
 _STANDING = frozenset(b"TtZX")
 _SEND, _ALL_THREADS = signal.pidfd_send_signal, 18
@@ -45,9 +47,12 @@ class Tree:
         """Stop all threads of the worker and wait until they stand still; False if they do not, True if it is gone.
 
         Between two looks this process yields, then sleeps: it may share its core with a thread that has yet to stop.
+        A thread that is ready to run and is not let run for seconds was seen on Linux 6.18, beside a busy process of
+        another niceness on the same core; on another core it goes on at once.
         """
         self._signal(signal.SIGSTOP)
         deadline = time.monotonic() + STOP_WALL_S
+        move_at = deadline - STOP_WALL_S + MOVE_WALL_S
         pause_s = 2e-5
         looks = 0
         while not self._stands():
@@ -55,8 +60,12 @@ class Tree:
             if looks <= _YIELDS:
                 os.sched_yield()
                 continue
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > deadline:
                 return False
+            if now > move_at:
+                self.jolt()
+                move_at = now + MOVE_WALL_S
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 1e-3)
         return True
@@ -78,6 +87,23 @@ class Tree:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             for thread in self._threads():
                 os.sched_setaffinity(thread, cores)
+
+    def jolt(self) -> None:
+        """Take all threads of the worker to other cores and back, so that their cores' queues sort them in anew."""
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            for thread in self._threads():
+                cores = os.sched_getaffinity(thread)
+                with contextlib.suppress(OSError):  # there is no other core for it
+                    os.sched_setaffinity(thread, set(range(os.cpu_count() or 1)) - cores)
+                    time.sleep(1e-3)
+                os.sched_setaffinity(thread, cores)
+
+    def ready(self) -> bool:
+        """Tell whether a thread of the worker wants its core just now: it is neither asleep nor stopped."""
+        try:
+            return any(_state(self.pid, thread) in b"R" for thread in self._threads())
+        except (ProcessLookupError, FileNotFoundError):
+            return False
 
     def close(self) -> None:
         """Forget the processes."""
@@ -116,9 +142,13 @@ def parent_of(pid: int) -> int:
 
 def _thread_stands(pid: int, thread: int) -> bool:
     try:
-        return _fields(Path(f"/proc/{pid}/task/{thread}/stat").read_bytes())[_STATE][0] in _STANDING
+        return _state(pid, thread) in _STANDING
     except (ProcessLookupError, FileNotFoundError):
         return True
+
+
+def _state(pid: int, thread: int) -> int:
+    return _fields(Path(f"/proc/{pid}/task/{thread}/stat").read_bytes())[_STATE][0]
 
 
 def _fields(stat: bytes) -> list[bytes]:

@@ -23,6 +23,8 @@ from outpace.sandbox.launch import Launch
 from outpace.sandbox.tree import STOP_WALL_S, Tree
 
 START_WALL_S = 60.0
+STARVED_WALL_NS, STARVED_PART = 1_000_000_000, 200
+"""A worker that has waited so long, and ran for less than one part of that in so many, was starved by its host."""
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "Cannot allocate memory", "MemoryError", "Memory allocation")
 _MAX_PROBLEM_BYTES = 1 << 40
 
@@ -166,9 +168,10 @@ class WorkerProcess:
             threads = self.tree.threads
             return replace(found, wall_ns=wall_ns, cpu_ns=cpu_ns, idle_cpu_ns=idle_ns, threads=threads)
         except Ended as ended:
-            if ended.by == "timeout" and not ended.detail:
-                ended.detail = f"no answer within {wall_s:g} s"
             wall_ns = wall_ns or time.perf_counter_ns() - start
+            if ended.by == "timeout":
+                self._blame_host(time.perf_counter_ns() - start, self.tree.read_cpu_ns() - before)
+                ended.detail = ended.detail or f"no answer within {wall_s:g} s"
             return self._end(ended, wall_ns=wall_ns, cpu_ns=self.tree.read_cpu_ns() - before)
         except codec.Garbled as error:
             return self._end(Ended("garbled", str(error)), wall_ns=wall_ns, cpu_ns=self.replied_cpu_ns - before)
@@ -179,6 +182,16 @@ class WorkerProcess:
         if not self.tree.stop():
             raise Ended("timeout", f"it could not be stopped within {STOP_WALL_S:g} s")
         return self.tree.read_cpu_ns()
+
+    def _blame_host(self, wall_ns: int, cpu_ns: int) -> None:
+        """Raise ``SandboxUnavailable`` if a worker that was late wanted its core all the time and was not given it."""
+        assert self.tree is not None
+        if wall_ns > STARVED_WALL_NS and cpu_ns < wall_ns // STARVED_PART and self.tree.ready():
+            self.kill()
+            raise SandboxUnavailable(
+                f"A worker was ready to run for {wall_ns / 1e9:.1f} s and was given {cpu_ns / 1e6:.1f} ms of CPU time: "
+                "this host is overloaded, or keeps its cores for others. Free a core, or give the run fewer workers."
+            )
 
     def _identify(self, pid: int) -> None:
         """Note the host's pid of the worker and what must die with it, and put it into its control groups."""

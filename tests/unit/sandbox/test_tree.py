@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,19 @@ def test_a_stopped_process_uses_no_time_until_it_is_resumed(spinning: "subproces
     assert tree.stop() and tree.read_cpu_ns() > before
     tree.kill()
     assert spinning.wait(10) == -9
+    tree.close()
+
+
+@pytest.mark.parametrize("spinning", [2], indirect=True)
+def test_a_jolt_leaves_every_thread_on_its_cores(spinning: "subprocess.Popen[bytes]") -> None:
+    tree = Tree(spinning.pid, [os.pidfd_open(spinning.pid)])
+    core = min(os.sched_getaffinity(0))
+    tree.pin([core])
+    assert tree.ready()
+    tree.jolt()
+    threads = [int(path.name) for path in Path(f"/proc/{spinning.pid}/task").iterdir()]
+    assert [os.sched_getaffinity(thread) for thread in threads] == [{core}] * 2
+    assert tree.stop() and not tree.ready()
     tree.close()
 
 
