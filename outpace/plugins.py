@@ -24,6 +24,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "model": {
         "openai": "outpace.agent.models.openai:OpenAIModel",
         "scripted": "outpace.agent.models.scripted:ScriptedModel",
+        "vllm": "outpace.agent.models.vllm:VllmModel",
     },
 }
 DEFAULT_SANDBOX = "zygote"

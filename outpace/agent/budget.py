@@ -23,9 +23,7 @@ class Spent:
     def on(cls, usage: ModelUsage) -> "Spent":
         """Return what model calls have cost."""
         unpriced = usage.calls if usage.cost_usd is None else 0
-        return cls(
-            model_calls=usage.calls, tokens=usage.tokens, usd=usage.cost_usd or 0.0, unpriced_calls=unpriced
-        )
+        return cls(model_calls=usage.calls, tokens=usage.tokens, usd=usage.cost_usd or 0.0, unpriced_calls=unpriced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

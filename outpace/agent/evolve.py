@@ -3,10 +3,9 @@
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,21 @@ from outpace.agent.budget import Budget, Spent
 from outpace.agent.conditions import least_level, noise_here, opened_sandbox, task_of
 from outpace.agent.confirm import Confirmed, Confirming
 from outpace.agent.home import default_home
-from outpace.agent.ledger import Ledger
-from outpace.agent.models.base import FREE, Completion, Model, Sampling
-from outpace.agent.models.paid import PaidModel
+from outpace.agent.models.base import Model
+from outpace.agent.order import Order
 from outpace.agent.proposal import Brief, Member, Proposal, Result
-from outpace.agent.proposers.base import Proposer
-from outpace.agent.proposers.desk import Desk
+from outpace.agent.proposing import (
+    OUTSIDE,
+    Means,
+    Proposing,
+    checked,
+    guided,
+    opened_models,
+    prompts_of,
+    proposer_of,
+    proposing_of,
+)
+from outpace.agent.replay import Recording, recording_of, replayed
 from outpace.agent.search import Progress, Search
 from outpace.agent.store.base import Duel, Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
@@ -34,24 +42,20 @@ from outpace.tasks import registry
 from outpace.tasks.spec import Task
 
 Watch = Callable[[Progress], None]
-OPERATORS, OUTSIDE = "operators", "outside"
-ANSWER_TOKENS = 16_384
-"""What an answer may take where tokens or dollars are bounded: without an end, one answer could take all that is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What a user may choose. ``task``, ``strategy`` and ``model`` take a name, a dotted path or the thing itself.
+    """What a user may choose. ``task`` and ``strategy`` take a name, a dotted path or the thing itself.
 
-    ``model`` None means the rewriting operators, ``outside`` whoever asks for briefs and submits programs; ``budget`` None the task's own number of evaluations; ``level`` None
-    the least that untrusted code needs (B), or D where the sandbox ``process`` was asked for by name.
+    ``proposing`` says who proposes (by default the rewriting operators); ``budget`` None means the task's own number of
+    evaluations; ``level`` None the least that untrusted code needs (B), or D where the sandbox ``process`` was asked
+    for by name.
     """
 
     task: str | Task
     strategy: str | type[Strategy] = "islands"
-    model: str | Model | None = None
-    base_url: str | None = None
-    sampling: Sampling = FREE
+    proposing: Proposing = field(default_factory=Proposing)
     seed: int = 0
     budget: Budget | None = None
     workers: int | None = None
@@ -94,7 +98,7 @@ async def start_run(
         SandboxUnavailable: this host cannot isolate as asked.
         ModelError, StoreError: the run ended early; what it had is stored, and ``resume_run`` goes on.
     """
-    if options.model == OUTSIDE:
+    if options.proposing.kind == OUTSIDE:
         raise UsageError(
             "A run that waits for programs from outside is begun with open_run(), or with: "
             "outpace run TASK --model outside."
@@ -104,7 +108,7 @@ async def start_run(
 
 
 async def open_run(options: RunOptions, *, home: Path) -> Run:
-    """Begin a run for others to serve (``model="outside"``): its start is judged, and nothing is proposed.
+    """Begin a run for others to serve (proposer ``outside``): its start is judged, and nothing is proposed.
 
     Raises as ``start_run``.
     """
@@ -134,10 +138,16 @@ async def resume_run(
 async def begun(options: RunOptions, *, home: Path) -> AsyncIterator[Search]:
     """Begin a run, and give the search that is to carry it on; raises as ``start_run``."""
     task = registry.find(options.task) if isinstance(options.task, str) else options.task
-    strategy = _strategy(options.strategy, task, options.seed, options.strategy_params)
-    model = _model(options)
-    config = _config(options, task, model)
     with ExitStack() as closing:
+        recording = None
+        if again := replayed(options.proposing):
+            recording = recording_of(_open(home, closing), again)
+            recording.check(task)
+            options = replace(options, **recording.settings(options, RunOptions(task=task)))
+        config = _config(options, task)
+        prompts_of(options.proposing, task)
+        strategy = _strategy(options.strategy, task, config, recording=recording)
+        models = {} if recording else opened_models(options.proposing)
         sandbox, held = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
         evaluator = CascadeEvaluator(sandbox, level=held.level)
         store = _open(home, closing)
@@ -145,13 +155,12 @@ async def begun(options: RunOptions, *, home: Path) -> AsyncIterator[Search]:
         run = store.add_run(config)
         closing.enter_context(store.hold(run.id))
         _record(store, run, start, strategy)
-        yield _search(run, task, strategy, evaluator, store, model=model)
+        means = Means(run=run, task=task, store=store, sandbox=sandbox)
+        yield _search(strategy, evaluator, models, means, recording=recording)
 
 
 @asynccontextmanager
-async def resumed(
-    run: str, *, home: Path, budget: Budget | None = None, wait_s: float = 0.0
-) -> AsyncIterator[Search]:
+async def resumed(run: str, *, home: Path, budget: Budget | None = None, wait_s: float = 0.0) -> AsyncIterator[Search]:
     """Give the search that is to carry a run on, waiting so long for a process that does; raises as ``resume_run``."""
     with ExitStack() as closing:
         store = _open(home, closing)
@@ -159,34 +168,53 @@ async def resumed(
         config = known.config
         closing.enter_context(store.hold(known.id, wait_s=wait_s))
         task = task_of(known)
-        options = RunOptions(
-            task=task,
-            model=None if config.proposer == OPERATORS else config.proposer,
-            base_url=config.proposer_params.get("base_url"),
-        )
-        now = replace(known, config=replace(config, budget=budget or config.budget))
-        strategy = _strategy(config.strategy, task, config.seed, config.strategy_params)
+        again = replayed(proposing_of(config))
+        recording = recording_of(store, again) if again else None
+        models = {} if recording else opened_models(proposing_of(config))
+        now = replace(known, config=replace(config, budget=_renewed(config, budget, recording)))
+        strategy = _strategy(config.strategy, task, config, recording=recording)
         sandbox, held = closing.enter_context(opened_sandbox(config.sandbox, config.level, task))
         noise = noise_here(store, known.id)
         evaluator = CascadeEvaluator(sandbox, noise=noise, level=held.level)
         if not store.statuses(known.id):  # killed before its starting program was stored
             _record(store, known, await _started(task, evaluator), strategy)
-        search = _search(now, task, strategy, evaluator, store, model=_model(options))
+        means = Means(run=now, task=task, store=store, sandbox=sandbox)
+        search = _search(strategy, evaluator, models, means, recording=recording)
         if noise:
             search.hold_against(noise)
         yield search
 
 
-def evolve(task: str | Task, *, home: Path | str | None = None, watch: Watch | None = None, **options: Any) -> Report:
+def evolve(
+    task: str | Task,
+    *,
+    model: str | Model | Sequence[str | Model] | None = None,
+    home: Path | str | None = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Report:
     """Run evolution on a task and return its report; the blocking front door for scripts and notebooks.
 
-    ``options`` are those of ``RunOptions``: ``budget``, ``seed``, ``strategy``, ``model``, ``base_url``, ``sampling``,
-    ``workers``, ``sandbox``, ``level``, ``strategy_params``. State is kept in ``home`` (default: as on the command line).
+    ``options`` are those of ``RunOptions`` and of ``Proposing``: ``budget``, ``seed``, ``strategy``, ``workers``,
+    ``sandbox``, ``level``, ``strategy_params``, ``base_url``, ``sampling``, ``ensemble`` and so on. State is kept in
+    ``home`` (default: as on the command line).
     """
-    unknown = set(options) - {name for name in RunOptions.__slots__ if name != "task"}
-    if unknown:
-        raise UsageError(f"evolve() has no option '{min(unknown)}'. Options: {', '.join(RunOptions.__slots__[1:])}.")
-    return asyncio.run(start_run(RunOptions(task=task, **options), home=Path(home or default_home()), watch=watch))
+    of_run = [one.name for one in fields(RunOptions) if one.name not in ("task", "proposing")]
+    of_proposing = [one.name for one in fields(Proposing) if one.name != "models"]
+    if unknown := options.keys() - {*of_run, *of_proposing}:
+        known = ", ".join(["model", *of_run, *of_proposing])
+        raise UsageError(f"evolve() has no option '{min(unknown)}'. Options: {known}.")
+    proposing = Proposing(
+        models=_several(model), **{name: options.pop(name) for name in of_proposing if name in options}
+    )
+    given = RunOptions(task=task, proposing=proposing, **options)
+    return asyncio.run(start_run(given, home=Path(home or default_home()), watch=watch))
+
+
+def _several(model: str | Model | Sequence[str | Model] | None) -> tuple[str | Model, ...]:
+    if model is None:
+        return ()
+    return tuple(model) if isinstance(model, Sequence) and not isinstance(model, str) else (model,)
 
 
 async def _sit(search: Search, watch: Watch | None, stop: asyncio.Event | None) -> Report:
@@ -269,33 +297,24 @@ async def _know_noise(search: Search) -> None:
         search.hold_against(noise)
 
 
-def _config(options: RunOptions, task: Task, model: Model | None) -> RunConfig:
+def _config(options: RunOptions, task: Task) -> RunConfig:
     named = options.task if isinstance(options.task, str) else task.spec.name
+    proposing = checked(options.proposing)
     return RunConfig(
         task=str(Path(named).resolve()) if Path(named).is_dir() else named,
         task_name=task.spec.name,
         task_fingerprint=task.fingerprint,
         goal=task.spec.goal,
         strategy=options.strategy if isinstance(options.strategy, str) else _path(options.strategy),
-        proposer=options.model if isinstance(options.model, str) else model.name if model else OPERATORS,
+        proposer=proposing.name,
         seed=options.seed,
         budget=options.budget or Budget(evaluations=task.spec.evaluations),
         workers=options.workers or len(os.sched_getaffinity(0)),
         sandbox=options.sandbox,
         level=least_level(options.sandbox, options.level),
         strategy_params=options.strategy_params,
-        proposer_params=_proposer_params(options),
+        proposer_params=proposing.params(),
     )
-
-
-def _proposer_params(options: RunOptions) -> dict[str, Any]:
-    """Return what a resumed run needs to know of its model, as small JSON values."""
-    sampling = {name: value for name, value in asdict(options.sampling).items() if value is not None}
-    if sampling and options.model in (None, OUTSIDE):
-        raise UsageError(f"There is no model to sample from: leave {', '.join(sampling)} out, or name a model.")
-    if unfit := sampling.keys() & {"seed", "schema"}:
-        raise UsageError(f"The run itself chooses {' and '.join(sorted(unfit))} for each request: leave that out.")
-    return ({"base_url": options.base_url} if options.base_url else {}) | ({"sampling": sampling} if sampling else {})
 
 
 async def _started(task: Task, evaluator: CascadeEvaluator) -> Result:
@@ -323,74 +342,48 @@ def _record(store: Store, run: Run, start: Result, strategy: Strategy) -> None:
     store.add_result(run.id, start)
 
 
-def _strategy(chosen: str | type[Strategy], task: Task, seed: int, params: Mapping[str, Any]) -> Strategy:
+def _renewed(config: RunConfig, budget: Budget | None, recording: Recording | None) -> Budget:
+    if budget is None:
+        return config.budget
+    return recording.budget(budget) if recording else budget
+
+
+def _strategy(
+    chosen: str | type[Strategy], task: Task, config: RunConfig, *, recording: Recording | None = None
+) -> Strategy:
     factory = load("strategy", chosen) if isinstance(chosen, str) else chosen
+    seed, params = config.seed, config.strategy_params
     try:
         inspect.signature(factory).bind(task.spec.goal, seed=seed, **params)
     except TypeError as error:
         raise UsageError(f"Strategy '{chosen}' does not take these parameters: {error}.") from error
     strategy: Strategy = factory(task.spec.goal, seed=seed, **params)
-    return strategy
-
-
-def _model(options: RunOptions) -> Model | None:
-    if options.model == OUTSIDE:
-        if options.base_url:
-            raise UsageError("Programs from outside come from no endpoint: leave --base-url out.")
-        return None
-    if not isinstance(options.model, str):
-        return options.model
-    from outpace.agent.models.open import open_model
-
-    return open_model(options.model, base_url=options.base_url)
+    proposing = recording.proposing if recording else proposing_of(config)
+    return guided(strategy, proposing, goal=task.spec.goal, seed=seed)
 
 
 def _search(
-    run: Run, task: Task, strategy: Strategy, evaluator: CascadeEvaluator, store: Store, *, model: Model | None
+    strategy: Strategy,
+    evaluator: CascadeEvaluator,
+    models: Mapping[str, Model],
+    means: Means,
+    *,
+    recording: Recording | None = None,
 ) -> Search:
-    writer = ThreadPoolExecutor(1, thread_name_prefix="outpace-store")
-    ledger = Ledger(run.config.budget, store.spent(run.id))
-    if run.config.proposer == OUTSIDE:
-        open_before = [pending.brief.number for pending in store.pending(run.id) if pending.proposal is None]
-        proposer: Proposer = Desk(task, workers=run.config.workers, known=open_before)
-    else:
-        paid = None if model is None else PaidModel(model, ledger)
-        proposer = _proposer(paid, store, run, writer)
+    proposing, order = proposing_of(means.run.config), Order()
+    if recording:
+        models, order = recording.models(means.store), recording.order(means.run.config.budget)
     return Search(
-        run=run,
-        task=task,
+        run=means.run,
+        task=means.task,
         strategy=strategy,
-        ledger=ledger,
-        proposer=proposer,
+        ledger=means.ledger,
+        proposer=recording.proposer(models, means) if recording else proposer_of(proposing, models, means),
+        order=order,
         evaluator=evaluator,
-        store=store,
-        writer=writer,
+        store=means.store,
+        writer=means.writer,
     )
-
-
-def _proposer(model: Model | None, store: Store, run: Run, writer: ThreadPoolExecutor) -> Proposer:
-    """Return the proposer: the rewriting operators, or a model whose answers are recorded before they are used."""
-    if model is None:
-        from outpace.agent.proposers.operators.proposer import OperatorsProposer
-
-        return OperatorsProposer(seed=run.config.seed)
-    from outpace.agent.models.recorded import RecordedModel
-    from outpace.agent.proposers.model import ModelProposer
-
-    def recall(key: str) -> Awaitable[Completion | None]:
-        return asyncio.get_running_loop().run_in_executor(writer, store.completion, run.id, key)
-
-    def record(key: str, completion: Completion) -> Awaitable[None]:
-        return asyncio.get_running_loop().run_in_executor(writer, store.add_completion, run.id, key, completion)
-
-    return ModelProposer(RecordedModel(model, recall, record), sampling=_sampling(run.config))
-
-
-def _sampling(config: RunConfig) -> Sampling:
-    """Return how the run's model samples; an answer has an end where a bound of the budget needs to know it."""
-    chosen = Sampling(**config.proposer_params.get("sampling", {}))
-    bounded = config.budget.tokens is not None or config.budget.usd is not None
-    return replace(chosen, max_tokens=ANSWER_TOKENS) if bounded and chosen.max_tokens is None else chosen
 
 
 def _open(home: Path, closing: ExitStack) -> Store:

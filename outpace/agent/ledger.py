@@ -44,7 +44,7 @@ class Ledger:
     evaluation one evaluation.
 
     ``spent`` begins with what earlier sittings have used; ``warnings`` gathers a line for each bound and each share in
-    ``WARN_AT`` that is reached from then on.
+    ``WARN_AT`` that is reached from then on; a search adds what else is worth a word.
     """
 
     budget: Budget
@@ -80,7 +80,8 @@ class Ledger:
 
     def book(self, cost: Spent) -> None:
         """Count what was spent."""
-        self.spent = Spent(**{one.name: getattr(self.spent, one.name) + getattr(cost, one.name) for one in fields(cost)})
+        names = [one.name for one in fields(cost)]
+        self.spent = Spent(**{name: getattr(self.spent, name) + getattr(cost, name) for name in names})
         for name, limit in _bounds(self.budget).items():
             marks = self._marks(name)
             if marks > self._reached[name]:
@@ -95,8 +96,8 @@ class Ledger:
     def _fits(self, claim: Claim) -> bool:
         if claim.usd and self.budget.usd is not None and self.spent.unpriced_calls:
             raise UsageError(
-                "A bound in dollars cannot be kept: the model has answered, and neither its endpoint nor the price list "
-                "tells what that cost. Bound the run by model calls or tokens instead."
+                "A bound in dollars cannot be kept: the model has answered, and neither its endpoint nor the price "
+                "list tells what that cost. Bound the run by model calls or tokens instead."
             )
         for name in RESERVED:
             limit, asked = getattr(self.budget, name), getattr(claim, name)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from outpace.agent.budget import Budget
-from outpace.agent.evolve import OUTSIDE, Report, concluded, record_failure, seated
+from outpace.agent.evolve import Report, concluded, record_failure, seated
 from outpace.agent.proposal import Brief, Result
 from outpace.agent.proposers.desk import Desk
+from outpace.agent.proposing import OUTSIDE
 from outpace.agent.search import Search
 from outpace.errors import UsageError
 
@@ -60,8 +61,8 @@ class Attended:
 
     async def crowned(self) -> None:
         """Wait until nobody fights for the crown, or wants to."""
-        while not self._done() and (self.search.throne.next() or self.search.throne.fighting):
-            await asyncio.sleep(0.1)
+        while not self._done() and (self.search.throne.next() or self.search.throne.fighting):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # a duel that ends can let another begin: no single event tells the last of them
 
     def _only(self) -> int:
         briefs = self.desk.open_briefs()
@@ -119,7 +120,8 @@ async def attended(search: Search) -> AsyncIterator[Attended]:
     """
     if not isinstance(search.proposer, Desk):
         raise UsageError(
-            f"Run {search.run.id} is served by '{search.run.config.proposer}'. Only runs of '{OUTSIDE}' give out briefs."
+            f"Run {search.run.id} is served by '{search.run.config.proposer}'. "
+            f"Only runs of '{OUTSIDE}' give out briefs."
         )
     found = Attended(search, search.proposer)
     found._sitting = asyncio.create_task(found._sit())

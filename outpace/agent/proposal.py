@@ -7,7 +7,8 @@ from typing import Any, Literal
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.candidate import Candidate
 
-EditMode = Literal["diff", "whole"]
+EditMode = Literal["diff", "whole", "json"]
+"""The form of an answer: SEARCH/REPLACE blocks, the whole program in a fence, or blocks as JSON by a schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,26 @@ class Member:
     evaluation: Evaluation
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One of the ``of`` answers to one request: that of brief ``first``, with its ``seed``; ``index`` is from 0."""
+
+    first: int
+    index: int
+    of: int
+    seed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """What a strategy asks a proposer to try.
 
     ``number`` counts the asks of a run from 1 (the starting program is 0). ``operator`` names a way of changing
     programs, None leaves it to the proposer. ``seed`` is the only source of chance for whoever serves the brief.
-    ``note`` is the strategy's own: small JSON values that come back with the result (the island, say).
+    ``model_hint`` names the arm (a model with its settings) to ask, None leaves it to the proposer. ``sample`` is set
+    where several briefs share a request. ``profile`` wishes for a profile of the first parent in the prompt. ``told``
+    is how many results had been told when the search asked. ``note`` is the strategy's own: small JSON values that come
+    back with the result (the island, say).
     """
 
     number: int
@@ -35,6 +49,9 @@ class Brief:
     instruction: str = ""
     edit_mode: EditMode = "diff"
     model_hint: str | None = None
+    sample: Sample | None = None
+    profile: bool = False
+    told: int | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -7,24 +7,25 @@ resumed: at most the evaluations that were running are done again, and no answer
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from outpace.agent.budget import Spent
 from outpace.agent.champion import Throne
 from outpace.agent.ledger import Claim, Ledger
-from outpace.agent.proposal import Member, Result
+from outpace.agent.order import Order
+from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.store.base import Pending, Run, Store
 from outpace.agent.strategies.base import Strategy
 from outpace.agent.surprise import Examiner
 from outpace.errors import ProposalError, SandboxUnavailable, Unserved
-from outpace.evaluators.base import Evaluation, Evaluator, Noise
+from outpace.evaluators.base import Evaluator, Noise
 from outpace.tasks.candidate import Candidate
-from outpace.tasks.spec import Task
+from outpace.tasks.spec import Goal, Task
 
 T = TypeVar("T")
 INFRA_RESULTS = 5  # candidates in a row that nothing could be said of: the host is broken
@@ -68,14 +69,16 @@ class Search:
     ledger: Ledger
     writer: ThreadPoolExecutor  # the one thread that talks to the store; closed when the sitting ends
     watch: Callable[[Progress], None] = lambda _: None
+    order: Order = field(default_factory=Order)
     noise: Noise | None = None  # of speed-up tasks
     start: Result | None = None
     best: Result | None = None
     statuses: dict[str, int] = field(default_factory=dict)
     _since: float = field(default_factory=time.monotonic)
+    _told: int = 0
     _barren: int = 0
     _broken: int = 0
-    _judging: dict[str, asyncio.Task[tuple[Evaluation, bool]]] = field(default_factory=dict)
+    _judging: dict[str, asyncio.Task[tuple[Member, bool]]] = field(default_factory=dict)  # by the shape of the program
     _slots: asyncio.Semaphore = field(init=False)
     _examiner: Examiner = field(init=False)
     throne: Throne = field(init=False)
@@ -105,34 +108,43 @@ class Search:
                     deadline = time.monotonic() + GRACE_S
                     _withdraw(self.proposer)
                 while not ended and self._room(len(flight)) and (briefs := self.strategy.ask(1)):
-                    await self._stored(self.store.add_brief, self.run.id, briefs[0], self.strategy.state())
-                    flight.add(asyncio.create_task(self._serve(Pending(brief=briefs[0]))))
+                    flight |= {asyncio.create_task(self._serve(one)) for one in await self._asked(briefs)}
                 if not stop.is_set() and self.throne.begin():
                     self.watch(self.progress(len(flight)))
                 late = time.monotonic() > deadline
                 waiting: set[asyncio.Task[Any]] = set() if late else set(flight)
                 if not (late and stop.is_set()):
                     waiting |= self.throne.flight
-                if not waiting and (ended or not getattr(self.proposer, "patient", False)):
+                due = self.order.due(self._told)
+                if not (waiting or due) and (ended or not getattr(self.proposer, "patient", False)):
                     break
-                done = await _first(waiting)
+                done = await _first(waiting) if not due else set()
                 landed, flight = flight & done, flight - done
                 await self._land(landed, len(flight))
             return "interrupted" if stop.is_set() and self.throne.next() else ended or "stalled"
         finally:
             await self._leave(flight)
 
+    async def _asked(self, briefs: Sequence[Brief]) -> list[Pending]:
+        """Store briefs that were asked for (several where they share a request) before any of them is served."""
+        asked = [replace(brief, told=self._told) for brief in briefs]
+        for brief in asked:
+            await self._stored(self.store.add_brief, self.run.id, brief, self.strategy.state())
+            self.ledger.warnings += [said] if (said := self.order.asked(brief)) else []
+        return [Pending(brief=brief) for brief in asked if self.order.serves(brief.number)]
+
     def _room(self, in_flight: int) -> int:
         """Return how many more briefs may be in flight: what the pools take, never more than the budget has left."""
         config = self.run.config
         left = config.budget.left(self.ledger.spent)
         bounds = [left[name] for name in ("evaluations", "model_calls") if name in left]
-        return max(0, int(min([config.workers + self.proposer.lookahead, *bounds])) - in_flight)
+        room = max(0, int(min([config.workers + self.proposer.lookahead, *bounds])) - in_flight)
+        return self.order.room(room, told=self._told)
 
     def _ended(self) -> str | None:
         """Return why the run is over, or None."""
         over = self.ledger.exhausted(wall_s=time.monotonic() - self._since)
-        return over or ("stalled" if self._barren >= BARREN_RESULTS else None)
+        return self.order.ended(over or ("stalled" if self._barren >= BARREN_RESULTS else None), told=self._told)
 
     async def _serve(self, pending: Pending) -> Result:
         """Take one brief all the way to its result."""
@@ -143,22 +155,28 @@ class Search:
             except ProposalError as error:
                 return Result(brief=brief, failure=str(error))
             await self._stored(self.store.add_proposal, self.run.id, brief.number, proposal)
-        mine = proposal.candidate.id not in self._judging
+        await self.order.turn(brief.number)
+        shape = proposal.candidate.shape
+        mine = shape not in self._judging
         if mine:
-            self._judging[proposal.candidate.id] = asyncio.create_task(self._judge(proposal.candidate))
-        evaluation, known = await self._judging[proposal.candidate.id]
-        return Result(brief=brief, proposal=proposal, evaluation=evaluation, seen_before=known or not mine)
+            self._judging[shape] = asyncio.create_task(self._judge(proposal.candidate))
+        member, known = await self._judging[shape]
+        proposal = replace(proposal, candidate=member.candidate)
+        return Result(brief=brief, proposal=proposal, evaluation=member.evaluation, seen_before=known or not mine)
 
-    async def _judge(self, candidate: Candidate) -> tuple[Evaluation, bool]:
-        """Return the evaluation of a candidate, and whether it was known from earlier in this run."""
-        if known := await self._stored(self.store.evaluation, self.run.id, candidate.id):
+    async def _judge(self, candidate: Candidate) -> tuple[Member, bool]:
+        """Return a candidate with its evaluation, and whether that was known from earlier in this run.
+
+        Of a program that was evaluated before, written otherwise, it is the candidate of that time that is returned.
+        """
+        if known := await self._stored(self.store.known, self.run.id, candidate):
             return known, True
         async with self._slots, self.ledger.reserved(Claim(evaluations=1)) as entry:
             best, start = (one.evaluation if one else None for one in (self.best, self.start))
             found = await self._examiner.judge(candidate, best=best, start=start)
             if found.status != "infra":
                 entry.cost = Spent(evaluations=1)
-            return found, False
+            return Member(candidate, found), False
 
     async def _land(self, done: set[asyncio.Task[Result]], in_flight: int) -> None:
         """Store and tell what has come in, oldest brief first; an error is raised after the rest is safe.
@@ -167,10 +185,10 @@ class Search:
         """
         ended = [*done, *(duel for duel in self.throne.flight if duel.done())]
         errors = [error for task in ended if (error := task.exception()) and not isinstance(error, Unserved)]
-        for result in sorted((t.result() for t in done if not t.exception()), key=lambda r: r.brief.number):
+        for result in self.order.in_turn([t.result() for t in done if not t.exception()], told=self._told):
             await self._stored(self.store.add_result, self.run.id, result)
             if result.proposal:
-                self._judging.pop(result.proposal.candidate.id, None)
+                self._judging.pop(result.proposal.candidate.shape, None)
             await self._clock()
             self._tell(result)
             self.watch(self.progress(in_flight, result))
@@ -183,20 +201,18 @@ class Search:
 
     def _tell(self, result: Result) -> None:
         status = result.evaluation.status if result.evaluation else "failed"
+        self._told += 1
         self.statuses[status] = self.statuses.get(status, 0) + 1
         new = result.evaluation is not None and not result.seen_before
         self._barren = 0 if new else self._barren + 1
         self._broken = self._broken + 1 if status == "infra" else 0
         self.start = self.start or result
-        if self._rank(result) > self._rank(self.best):
+        goal = self.task.spec.goal
+        if _rank(result, goal) > _rank(self.best, goal):
             self.best = result
         self.throne.meet(result)
         self.strategy.tell([result])
         self.proposer.tell([result])
-
-    def _rank(self, result: Result | None) -> float:
-        rank = result.evaluation.rank(self.task.spec.goal) if result and result.evaluation else None
-        return float("-inf") if rank is None else rank
 
     def progress(self, in_flight: int, last: Result | None = None) -> Progress:
         """Return a look at the run."""
@@ -223,7 +239,9 @@ class Search:
             self.throne.hear(duel)
         self._examiner.known |= {one.candidate: one for one in self.store.surprises(self.run.id)}
         self.strategy.restore(self.store.state(self.run.id))
-        return self.store.pending(self.run.id)
+        pending = self.store.pending(self.run.id)
+        self.order.follow(self._told, [one.brief.number for one in pending])
+        return [one for one in pending if self.order.serves(one.brief.number)]
 
     async def _clock(self) -> None:
         """Store and book the time since the last look."""
@@ -244,6 +262,11 @@ class Search:
             await self._clock()
         finally:
             self.writer.shutdown()
+
+
+def _rank(result: Result | None, goal: Goal) -> float:
+    rank = result.evaluation.rank(goal) if result and result.evaluation else None
+    return float("-inf") if rank is None else rank
 
 
 def _withdraw(proposer: Proposer) -> None:

@@ -1,4 +1,4 @@
-"""One hop from the event loop to a thread, for trusted code that works on what a candidate answered, with a deadline."""
+"""One hop from the event loop to a thread, with a deadline: for trusted code that works on a candidate's answers."""
 
 import asyncio
 import ctypes

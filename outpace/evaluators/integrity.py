@@ -117,10 +117,10 @@ async def foresight(
     """Return that a program of an online task sees what comes, with the evidence, or None (also for other tasks).
 
     ``output`` is an accepted answer to ``problem``, of any call; ``anew`` gives the answer of the first call of a fresh
-    worker, once that has been accepted too. A twin begins like the problem and goes on differently, and where they part is drawn here, in secret:
-    a program that decides item by item answers the common beginning alike. If it does not, it answers the problem
-    itself anew: one that differs even then depends on chance, on a clock or on earlier calls, which an online task does
-    not allow either, since nothing could be said of it.
+    worker, once that has been accepted too. A twin begins like the problem and goes on differently, and where they part
+    is drawn here, in secret: a program that decides item by item answers the common beginning alike. If it does not, it
+    answers the problem itself anew: one that differs even then depends on chance, on a clock or on earlier calls, which
+    an online task does not allow either, since nothing could be said of it.
     """
     twin = await asyncio.to_thread(_of_task, task, "twin", problem, secrets.randbits(48))
     if twin is None:

@@ -170,7 +170,7 @@ class WorkerProcess:
         except Ended as ended:
             wall_ns = wall_ns or time.perf_counter_ns() - start
             if ended.by == "timeout":
-                self._blame_host(time.perf_counter_ns() - start, self.tree.read_cpu_ns() - before)
+                _blame_host(self.tree, time.perf_counter_ns() - start, self.tree.read_cpu_ns() - before)
                 ended.detail = ended.detail or f"no answer within {wall_s:g} s"
             return self._end(ended, wall_ns=wall_ns, cpu_ns=self.tree.read_cpu_ns() - before)
         except codec.Garbled as error:
@@ -182,16 +182,6 @@ class WorkerProcess:
         if not self.tree.stop():
             raise Ended("timeout", f"it could not be stopped within {STOP_WALL_S:g} s")
         return self.tree.read_cpu_ns()
-
-    def _blame_host(self, wall_ns: int, cpu_ns: int) -> None:
-        """Raise ``SandboxUnavailable`` if a worker that was late wanted its core all the time and was not given it."""
-        assert self.tree is not None
-        if wall_ns > STARVED_WALL_NS and cpu_ns < wall_ns // STARVED_PART and self.tree.ready():
-            self.kill()
-            raise SandboxUnavailable(
-                f"A worker was ready to run for {wall_ns / 1e9:.1f} s and was given {cpu_ns / 1e6:.1f} ms of CPU time: "
-                "this host is overloaded, or keeps its cores for others. Free a core, or give the run fewer workers."
-            )
 
     def _identify(self, pid: int) -> None:
         """Note the host's pid of the worker and what must die with it, and put it into its control groups."""
@@ -245,6 +235,16 @@ class WorkerProcess:
         self.ended = self.ended or Reply(ended_by="exit", detail="the worker was closed")
         wall_s, cpu_s = time.monotonic() - self.started, self.tree.cpu_ns / 1e9 if self.tree else 0.0
         return Usage(wall_s=wall_s, cpu_s=cpu_s, ended_by=ended_by, stderr=self.stderr())
+
+
+def _blame_host(tree: Tree, wall_ns: int, cpu_ns: int) -> None:
+    """Kill a worker that was late and raise ``SandboxUnavailable`` if it wanted its core and was not given it."""
+    if wall_ns > STARVED_WALL_NS and cpu_ns < wall_ns // STARVED_PART and tree.ready():
+        tree.kill()
+        raise SandboxUnavailable(
+            f"A worker was ready to run for {wall_ns / 1e9:.1f} s and was given {cpu_ns / 1e6:.1f} ms of CPU time: "
+            "this host is overloaded, or keeps its cores for others. Free a core, or give the run fewer workers."
+        )
 
 
 def _relay(channel: Channel, tree: Tree, goes: Sequence[tuple[bytes, int]], deadline_ns: int) -> list[bytearray]:

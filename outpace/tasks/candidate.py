@@ -1,9 +1,12 @@
 """A candidate is a program: its files and nothing else; its id is the hash of its files."""
 
+import ast
 import hashlib
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from outpace.errors import MarkerError
@@ -15,6 +18,8 @@ BLOCK_END = "EVOLVE-BLOCK-END"
 _COMMENT = r"(?:#+|//+|/\*+|\*|--+|%+|<!--|;+|!|\(\*)"
 _MARKER = re.compile(rf"^\s*{_COMMENT}\s*({BLOCK_START}|{BLOCK_END})(?![\w-])")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_DIRECTIVE = re.compile(r"^\s*#\s*(?:pythran|cython|distutils)\b", re.MULTILINE)
+_DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,21 @@ class Candidate:
     def program(self) -> str:
         """Text of the main file, ``program.py``."""
         return self.files[PROGRAM]
+
+    @property
+    def shape(self) -> str:
+        """16 hex digits that candidates share which differ in nothing that runs: the same program, written otherwise.
+
+        Comments, formatting and docstrings of Python files do not count; other files count by their text, as does what
+        does not parse and what speaks to a compiler in its comments (``# pythran export``). Another version of Python
+        may see another shape: then the two are taken for different programs.
+        """
+        digest = hashlib.sha256()
+        for path, text in self.files.items():
+            for part in (path, _normalised(text) if path.endswith(".py") else text):
+                data = part.encode()
+                digest.update(len(data).to_bytes(8, "big") + data)
+        return digest.hexdigest()[:16]
 
     def with_program(self, text: str) -> "Candidate":
         """Return a candidate that differs only in ``program.py``."""
@@ -90,6 +110,15 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
+def changeable(files: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the paths of the files that may change: those with evolve blocks, or all where none has any.
+
+    Raises ``MarkerError`` where the markers of a file do not pair up.
+    """
+    marked = tuple(path for path, text in files.items() if blocks(text))
+    return marked or tuple(files)
+
+
 def replace_block(text: str, index: int, new: str) -> str:
     """Return ``text`` with the inside of its block number ``index`` (from 0) replaced; every other byte stays.
 
@@ -106,6 +135,49 @@ def replace_block(text: str, index: int, new: str) -> str:
     lines = _LINE.findall(text)
     ending = "\n" if new and not new.endswith("\n") else ""
     return "".join([*lines[: block.start], new + ending, *lines[block.end - 1 :]])
+
+
+@lru_cache(maxsize=256)  # a program is looked up several times on its way
+def _normalised(text: str) -> str:
+    """Return the syntax tree of a Python file as text, without its docstrings; the file itself where that cannot be."""
+    if _DIRECTIVE.search(text):
+        return text
+    try:
+        with warnings.catch_warnings():  # a candidate's odd escapes are its own affair
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+        parts: list[str] = []
+        _write(tree, parts)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return text
+
+
+def _write(node: ast.AST, parts: list[str]) -> None:
+    """Write a syntax tree down, without docstrings; quicker than ``ast.dump``, for every candidate comes this way."""
+    parts.append(type(node).__name__)
+    if isinstance(node, ast.Constant):
+        parts.append(ascii(node.value))  # and not its kind: u"text" is "text"
+        return
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            if name != "ctx":  # it follows from where the name stands
+                _write(value, parts)
+        elif isinstance(value, list):
+            parts.append("[")
+            for item in value[1:] if name == "body" and _is_documented(node) else value:
+                if isinstance(item, ast.AST):
+                    _write(item, parts)
+                else:
+                    parts.append(ascii(item))
+            parts.append("]")
+        else:
+            parts.append(ascii(value))
+
+
+def _is_documented(node: ast.AST) -> bool:
+    return isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None
 
 
 def _marker(line: str) -> str | None:

@@ -90,7 +90,9 @@ def bring_up(contents: Contents) -> tuple[Task | None, list[Finding]]:
         if not (isinstance(kind, type) and issubclass(kind, Task) and kind is not Task):
             message = "defines no Task; expected class Task(spec.Task), with spec from outpace.tasks"
             return None, [Finding(str(path), 0, message)]
-        return kind(contents.spec, contents.start, driver=contents.driver, fingerprint=mark), []
+        task = kind(contents.spec, contents.start, driver=contents.driver, fingerprint=mark)
+        task.folder = contents.folder
+        return task, []
     except TaskError as error:
         return None, [Finding(str(contents.folder), 0, str(error))]
     except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's module raises is a finding about it
@@ -109,7 +111,8 @@ def line_in(error: BaseException, path: Path) -> int:
 def fingerprint(folder: Path) -> str:
     """Return 16 hex digits of the SHA-256 over all files of a folder: relative paths and bytes.
 
-    Hidden files, ``__pycache__``, compiled files and editor back-ups do not count.
+    Hidden files, ``__pycache__``, compiled files and editor back-ups do not count, nor do templates of prompts: they
+    change what is proposed, never what a program is found to be.
 
     Raises:
         TaskError: more files or megabytes than any task has; the folder holds something else as well.
@@ -131,6 +134,8 @@ def fingerprint(folder: Path) -> str:
 
 def _counts(path: Path) -> bool:
     if any(part.startswith(".") or part == "__pycache__" for part in path.parts):
+        return False
+    if path.parts[0] == "prompts" and path.suffix == ".j2":
         return False
     return path.suffix not in (".pyc", ".pyo", ".swp") and not path.name.endswith("~")
 

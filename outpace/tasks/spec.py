@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from outpace.errors import WrongAnswer
@@ -114,6 +115,9 @@ class Task:
 
     Nothing here ever runs in the process of a candidate, and nothing of it is visible there.
     """
+
+    folder: Path | None = None
+    """Where a task of a folder lies."""
 
     def __init__(self, spec: TaskSpec, start: Candidate, *, driver: str | None = None, fingerprint: str = "") -> None:
         """Bind the facts.

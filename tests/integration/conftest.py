@@ -42,7 +42,8 @@ class _Http(ThreadingHTTPServer):
 class ModelServer:
     """A chat completions endpoint on a free port of 127.0.0.1, in a thread.
 
-    ``answers``: a list of texts, given once each in the order of requests, or a function of the messages. A list that
+    ``answers``: a list of texts, given once each in the order of requests (``n`` for one that asks for so many, or what
+    is left), or a function of the messages. A list that
     is used up answers 400. ``faults`` come first, one a request. ``key`` and ``models``: what is accepted, None for
     anything; ``unknown``: fields of the request that are refused. ``usage`` and ``finish`` go out with every answer;
     ``delay_s`` passes before it. ``requests`` holds what came, ``arrived`` is set with each request.
@@ -97,17 +98,21 @@ class ModelServer:
             if not callable(self.answers):
                 if not self.answers:
                     return _refused(400, "the script has no answer left")
-                text = self.answers.pop(0)
+                count = seen.body.get("n", 1)
+                texts, self.answers = self.answers[:count], self.answers[count:]
             else:
-                text = self.answers(seen.body["messages"])
+                texts = [self.answers(seen.body["messages"]) for _ in range(seen.body.get("n", 1))]
         self.stopping.wait(self.delay_s)
-        return Fault(status=200, body=self.completion(text, seen.body["model"]))
+        return Fault(status=200, body=self.completion(texts, seen.body["model"]))
 
-    def completion(self, text: str, model: str) -> dict[str, Any]:
+    def completion(self, texts: list[str], model: str) -> dict[str, Any]:
         """Return an answer in the form of the protocol."""
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish}
+        choices = [
+            {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish}
+            for index, text in enumerate(texts)
+        ]
         body = {"id": f"chatcmpl-{len(self.requests)}", "object": "chat.completion", "created": 1, "model": model}
-        return {**body, "choices": [choice], **({} if self.usage is None else {"usage": dict(self.usage)})}
+        return {**body, "choices": choices, **({} if self.usage is None else {"usage": dict(self.usage)})}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

@@ -10,6 +10,7 @@ import pytest
 
 import outpace
 from outpace.agent.evolve import RunOptions, resume_run, start_run
+from outpace.agent.proposing import Proposing
 from outpace.agent.search import Progress
 from outpace.agent.store import open_store
 from outpace.errors import ModelPermanent
@@ -42,7 +43,12 @@ def widening(server: Any) -> Any:
 
 
 def options(server: Any, **more: Any) -> RunOptions:
-    return RunOptions(task="circle_packing", model="openai:scripted", base_url=server.base_url, seed=1, **more)
+    return RunOptions(
+        task="circle_packing",
+        proposing=Proposing(models=("openai:scripted",), base_url=server.base_url, repair=False),
+        seed=1,
+        **more,
+    )
 
 
 def test_recorded_diffs_become_better_packings(model_server: Any, tmp_path: Path) -> None:

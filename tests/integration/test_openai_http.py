@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from outpace.agent.models.base import Completion, Message, Sampling
+from outpace.agent.models.base import Choice, Completion, Message, Sampling
 from outpace.agent.models.openai import OpenAIModel
 from outpace.agent.models.retry import Retry
 from outpace.agent.proposal import Brief, Member, ModelUsage
@@ -100,9 +100,54 @@ def test_the_request_says_what_was_asked_and_nothing_else(model_server: Any) -> 
         "max_tokens": 77,
         "temperature": 0.5,
         "seed": 3,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}},
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
+        },
     }
     assert {seen.headers["authorization"] for seen in model_server.requests} == {"Bearer no-key-needed"}
+
+
+def test_several_answers_come_with_one_request(model_server: Any) -> None:
+    model_server.answers = ["one", "two", "three", "four"]
+    model = OpenAIModel("tiny", base_url=model_server.base_url)
+    first, second = asked(model, Sampling(n=3)), asked(model)
+    assert [first.choice(index) for index in range(4)] == [Choice("one"), Choice("two"), Choice("three"), None]
+    assert (first.usage.calls, second.text, second.others) == (1, "four", ())
+    assert [seen.body.get("n") for seen in model_server.requests] == [3, None]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"message": "Unsupported parameter: 'n'", "code": "unsupported_parameter", "param": "n"},
+        {"message": "Only one completion choice is allowed"},
+        {"message": "'n' : number must be at most 1"},
+        {"message": "n > 1 is not supported"},
+    ],
+)
+def test_an_endpoint_that_gives_one_answer_at_a_time_is_asked_for_one(
+    model_server: Any, fault: Any, refusal: dict[str, str]
+) -> None:
+    model_server.faults = [fault(status=400, body={"error": refusal})]
+    model_server.answers = ["one", "two"]
+    model = OpenAIModel("tiny", base_url=model_server.base_url)
+    answers = [asked(model, Sampling(n=3)), asked(model, Sampling(n=3))]
+    assert [(answer.text, answer.others) for answer in answers] == [("one", ()), ("two", ())]
+    assert [seen.body.get("n") for seen in model_server.requests] == [3, None, None]
+
+
+def test_a_key_is_taken_out_of_every_answer(model_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    model_server.answers = [KEY, f"print('{KEY}')"]
+    answer = asked(OpenAIModel("tiny", base_url=model_server.base_url), Sampling(n=2))
+    assert (answer.text, answer.others) == ("[key]", (Choice("print('[key]')"),))
+
+
+def test_a_schema_that_an_endpoint_does_not_take_is_only_asked_for(model_server: Any) -> None:
+    model_server.unknown, model_server.answers = {"response_format"}, ["{}"]
+    assert asked(OpenAIModel("tiny", base_url=model_server.base_url), Sampling(schema={"type": "object"})).text == "{}"
+    assert ["response_format" in seen.body for seen in model_server.requests] == [True, False]
 
 
 def test_an_answer_cut_off_at_the_token_limit_says_so(model_server: Any) -> None:
@@ -134,7 +179,7 @@ def test_retry_after_is_honoured(model_server: Any, fault: Any) -> None:
 
 def test_a_wait_beyond_the_deadline_is_given_up_at_once(model_server: Any, fault: Any) -> None:
     model_server.faults = [fault(status=429, headers={"Retry-After": "3600"})]
-    with pytest.raises(ModelTransient, match=r"\(429\).*asks to wait 3.6e\+03 s\. Given up after 1 tries"):
+    with pytest.raises(ModelTransient, match=r"\(429\).*asks to wait 3,600 s: go on after that\. Given up after 1 try"):
         asked(OpenAIModel("tiny", base_url=model_server.base_url, retry=QUICK))
     assert len(model_server.requests) == 1
 
@@ -201,7 +246,9 @@ def test_an_unreadable_answer_is_asked_for_again_but_not_for_ever(model_server: 
     model_server.faults = [fault(status=200, body=body)] * 2
     model_server.answers = ["at last"]
     model = OpenAIModel("tiny", base_url=model_server.base_url, retry=QUICK)
-    assert asked(model).text == "at last"
+    answer = asked(model)
+    assert answer.text == "at last"
+    assert answer.usage == ModelUsage(calls=3, input_tokens=300, output_tokens=60), "each may have been paid for"
     model_server.faults = [fault(status=200, body=body)] * 9
     with pytest.raises(ModelTransient, match="no chat completion"):
         asked(model)
@@ -334,7 +381,7 @@ def test_many_requests_at_once_all_get_their_own_answer(model_server: Any) -> No
 def test_a_diff_from_the_server_becomes_a_candidate(model_server: Any) -> None:
     model_server.answers = [DIFF]
     proposal = used(
-        OpenAIModel("tiny", base_url=model_server.base_url), lambda m: ModelProposer(m).propose(task(), brief())
+        OpenAIModel("tiny", base_url=model_server.base_url), lambda m: ModelProposer.of(m).propose(task(), brief())
     )
     assert proposal.candidate.program == PROGRAM.replace("3 * r", "math.pi * r")
     assert (proposal.proposer, proposal.operator) == ("model:openai:tiny", "diff")
@@ -346,7 +393,7 @@ def test_a_diff_from_the_server_becomes_a_candidate(model_server: Any) -> None:
 def test_a_diff_that_does_not_fit_goes_back_with_the_real_lines(model_server: Any) -> None:
     model_server.answers = [DIFF.replace("return 3 * r * r", "return 3 * r ** 2"), DIFF]
     proposal = used(
-        OpenAIModel("tiny", base_url=model_server.base_url), lambda m: ModelProposer(m).propose(task(), brief())
+        OpenAIModel("tiny", base_url=model_server.base_url), lambda m: ModelProposer.of(m).propose(task(), brief())
     )
     assert proposal.candidate.program == PROGRAM.replace("3 * r", "math.pi * r")
     assert (proposal.usage.calls, proposal.usage.tokens) == (2, 240)
@@ -358,5 +405,7 @@ def test_a_diff_that_does_not_fit_goes_back_with_the_real_lines(model_server: An
 def test_two_useless_answers_are_a_failed_proposal(model_server: Any) -> None:
     model_server.answers = ["I would rather not.", "No."]
     with pytest.raises(ProposalError, match="Asked twice"):
-        used(OpenAIModel("tiny", base_url=model_server.base_url), lambda m: ModelProposer(m).propose(task(), brief()))
+        used(
+            OpenAIModel("tiny", base_url=model_server.base_url), lambda m: ModelProposer.of(m).propose(task(), brief())
+        )
     assert len(model_server.requests) == 2

@@ -19,6 +19,7 @@ import pytest
 
 from outpace.agent.evolve import RunOptions, open_run, resumed
 from outpace.agent.outside import attended
+from outpace.agent.proposing import Proposing
 from outpace.agent.serving.http import MAX_BODY, app_of, listen
 from outpace.agent.store import open_store
 from outpace.errors import UsageError
@@ -194,7 +195,7 @@ class Served:
         import outpace as package
 
         budget = package.Budget(evaluations=self.evaluations)
-        options = RunOptions(task="circle_packing", model="outside", budget=budget, workers=2)
+        options = RunOptions(task="circle_packing", proposing=Proposing(proposer="outside"), budget=budget, workers=2)
         begun = await open_run(options, home=self.home)
         async with (
             resumed(begun.id, home=self.home) as search,

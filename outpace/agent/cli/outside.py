@@ -59,10 +59,10 @@ def ask_command(
 
 
 @app.command("tell")
-def tell_command(
+def tell_command(  # noqa: PLR0913  each option is a parameter
     context: typer.Context,
     run: RunArgument,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The program, or SEARCH/REPLACE blocks; `-`: from stdin.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The program, or SEARCH/REPLACE blocks; `-`: stdin.")],
     *,
     brief: Annotated[
         int | None, typer.Option("--brief", metavar="N", help="The brief.", show_default="the one that is open")
@@ -113,8 +113,11 @@ def serve_command(
     if ":" in host:
         raise UsageError(f"--host is '{host}'. Expected a name or an IPv4 address; IPv6 is not served.")
     if token is None and host not in LOCAL:
-        raise UsageError(f"Serving on '{host}' lets others in: set {TOKEN} to a secret that they send as a bearer token.")
-    _attending(run, resolve_home(context, home), lambda attended: _serve(attended, host, port, token), evaluations=evaluations)
+        raise UsageError(
+            f"Serving on '{host}' lets others in: set {TOKEN} to a secret, which they send as bearer token."
+        )
+    folder = resolve_home(context, home)
+    _attending(run, folder, lambda attended: _serve(attended, host, port, token), evaluations=evaluations)
 
 
 @app.command("mcp")
@@ -124,7 +127,9 @@ def mcp_command(
     *,
     port: Annotated[
         int | None,
-        typer.Option("--port", metavar="N", min=0, max=65535, help="Streamable HTTP there; 0: any.", show_default="stdio"),
+        typer.Option(
+            "--port", metavar="N", min=0, max=65535, help="Streamable HTTP; 0: any port.", show_default="stdio"
+        ),
     ] = None,
     evaluations: EvaluationsOption = None,
     home: HomeOption = None,
@@ -159,7 +164,9 @@ async def _serve(attended: "Attended", host: str, port: int, token: str | None) 
         await attended.until_ended(ended)
 
 
-def _attending(run: str, home: Path, work: Callable[["Attended"], Awaitable[T]], *, evaluations: int | None = None) -> T:
+def _attending(
+    run: str, home: Path, work: Callable[["Attended"], Awaitable[T]], *, evaluations: int | None = None
+) -> T:
     """Carry the run on while ``work`` is done; say who won if that ended it."""
     from outpace.agent.cli import report as last_words
     from outpace.agent.evolve import resumed

@@ -1,19 +1,34 @@
-"""The last words of a run: the champion, how much better it is, on what evidence, and the next command."""
+"""The last words of a run: the champion, how much better it is, on what evidence, and the next command.
+
+``outpace report`` says them again.
+"""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outpace.agent.cli import records, text
+import typer
+
+from outpace.agent.cli import harvest, records, text
+from outpace.agent.cli.home import HomeOption, JsonOption, RunArgument, opened, resolve_home
 from outpace.agent.cli.progress import failures
 from outpace.agent.cli.runs import heldout
+from outpace.agent.home import default_home
+from outpace.agent.models.replay import REPLAY
+from outpace.agent.proposal import Member
+from outpace.agent.store.base import Run, Store
+from outpace.errors import UsageError
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal
 
 if TYPE_CHECKING:
+    from outpace.agent.confirm import Confirmed
     from outpace.agent.evolve import Report
 
+app = typer.Typer()
+
+GOES_ON = "running"
 _ENDED = {
     "evaluations": "all evaluations of the budget are done",
     "wall_s": "the time of the budget is over",
@@ -22,13 +37,71 @@ _ENDED = {
     "usd": "the money of the budget is spent",
     "interrupted": "it was interrupted",
     "stalled": "nothing new came any more",
+    "replayed": "all that was recorded is repeated",
+    "open": "it waits for programs from outside",
 }
 
 
-def words(report: "Report", home: Path, *, named_home: Path | None) -> Iterator[str]:
+@app.command("report")
+def report_command(
+    context: typer.Context, run: RunArgument, *, home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """Tell what a run has found, and what came of the answers of each model."""
+    folder = resolve_home(context, home)
+    with opened(folder) as store:
+        known = store.run(run)
+        report, models = stored(store, known), harvest.harvest(store, known)
+    if as_json:
+        typer.echo(records.dump(record(report, folder, models=models)))
+        return
+    for line in words(report, folder, named_home=folder if folder != default_home() else None, models=models):
+        typer.echo(text.plain(line))
+
+
+def stored(store: Store, run: Run) -> "Report":
+    """Return the report of a run as the store knows it; raises ``UsageError`` before its start is judged."""
+    from outpace.agent.evolve import Report
+
+    first = next(store.results(run.id), None)
+    if first is None or first.proposal is None or first.evaluation is None:
+        raise UsageError(f"Run {run.id} has no results yet: its starting program is not judged.")
+    start = Member(first.proposal.candidate, first.evaluation)
+    further, noise = store.confirmations(run.id, start.candidate.id), store.noise(run.id)
+    champion = _champion(store, run, Member(start.candidate, further.get("train", start.evaluation)))
+    return Report(
+        run=run,
+        ended=GOES_ON if run.status == "running" else run.reason,
+        start=champion.start if champion else start,
+        champion=champion,
+        start_heldout=further.get("heldout"),
+        start_ood=further.get("ood"),
+        spent=store.spent(run.id),
+        statuses=store.statuses(run.id),
+        noise=noise[0] if noise else None,
+        duels=tuple(store.duels(run.id)),
+    )
+
+
+def _champion(store: Store, run: Run, start: Member) -> "Confirmed | None":
+    from outpace.agent.confirm import Confirmed
+
+    if run.champion is None:
+        return None
+    found = store.confirmations(run.id, run.champion)
+    train = found.get("train") or store.evaluation(run.id, run.champion)
+    if train is None:
+        return None
+    champion = Member(store.candidate(run.champion), store.evaluation(run.id, run.champion) or train)
+    return Confirmed(champion=champion, start=start, train=train, heldout=found.get("heldout"), ood=found.get("ood"))
+
+
+def words(
+    report: "Report", home: Path, *, named_home: Path | None, models: Sequence[harvest.Harvest] = ()
+) -> Iterator[str]:
     """Yield the lines for people; ``named_home`` is the folder that the next commands have to name as well."""
     run = report.run
-    yield f"Run {run.id} ended: {_ENDED.get(report.ended, report.ended)}."
+    ended = _ENDED.get(report.ended, report.ended.rstrip("."))
+    yield f"Run {run.id} has not ended." if report.ended == GOES_ON else f"Run {run.id} ended: {ended}."
     if report.champion is None:
         yield _nothing(report)
     else:
@@ -38,6 +111,9 @@ def words(report: "Report", home: Path, *, named_home: Path | None) -> Iterator[
     cost = f", {spent.model_calls} model calls, {spent.tokens} tokens" if spent.model_calls else ""
     took = f"{text.counted(spent.evaluations, 'evaluation')} in {text.duration(spent.wall_s)}{cost}"
     yield f"Spent {took}; failed: {failures(report.statuses)}."
+    if models:
+        yield "What came of the answers:"
+        yield from (f"  {line}" for line in harvest.lines(models))
     yield f"Stored in {home}"
     yield "Next: " + "   or   ".join(_next(report, named_home))
 
@@ -85,8 +161,10 @@ def _next(report: "Report", named_home: Path | None) -> Iterator[str]:
         yield f"outpace show {champion}{home}"
         yield f"outpace verify {champion}{home}"
         yield f"outpace export {champion} -o DIR{home}"
-    if report.ended == "interrupted":
+    if report.ended in ("interrupted", GOES_ON):
         yield f"outpace resume {report.run.id}{home}"
+    elif report.run.config.proposer.startswith(REPLAY):
+        yield f"outpace runs{home}"  # there is no more of a recording
     elif report.champion is None:
         yield f"outpace resume {report.run.id}{_more(report)}{home}"
 
@@ -102,7 +180,7 @@ def _more(report: "Report") -> str:
     return f" --{bound.replace('_', '-')} {text.number(2 * limit)}"
 
 
-def record(report: "Report", home: Path) -> dict[str, Any]:
+def record(report: "Report", home: Path, *, models: Sequence[harvest.Harvest] = ()) -> dict[str, Any]:
     """Return the report for programs."""
     found = report.champion
     return {
@@ -121,4 +199,5 @@ def record(report: "Report", home: Path) -> dict[str, Any]:
         "statuses": dict(report.statuses),
         "noise": records.noise(report.noise),
         "duels": [records.duel(duel) for duel in report.duels],
+        "models": [harvest.record(one) for one in models],
     }

@@ -2,23 +2,37 @@
 
 import asyncio
 import json
+import logging
 import os
+import re
 import shlex
 import signal
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from outpace.agent.budget import Budget
-from outpace.agent.cli import records
+from outpace.agent.cli import proposing, records, text
 from outpace.agent.cli import report as last_words
-from outpace.agent.cli.home import HomeOption, JsonOption, LevelOption, RunArgument, SandboxOption, known_level, resolve_home
+from outpace.agent.cli.harvest import harvest
+from outpace.agent.cli.home import (
+    HomeOption,
+    JsonOption,
+    LevelOption,
+    RunArgument,
+    SandboxOption,
+    known_level,
+    opened,
+    resolve_home,
+)
 from outpace.agent.cli.progress import Display, choose_display
 from outpace.agent.cli.text import plain
 from outpace.agent.home import default_home
+from outpace.agent.models.replay import REPLAY
 from outpace.errors import OutpaceError, UsageError
 from outpace.plugins import DEFAULT_SANDBOX
 
@@ -30,10 +44,18 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Begin = Callable[[Callable[["Progress"], None], asyncio.Event], Awaitable["Report"]]
-OPERATORS, OUTSIDE = "operators", "outside"
+OPERATORS = "operators"
 TICK_S = 1.0
+REASONS, KIND = 5, 48
+"""How many reasons of failed proposals are told while a run goes on, and how many characters make one of them."""
+REMEDIES = {
+    "cut off at the token limit": "If that goes on: --max-tokens.",
+    "The model refused": "If that goes on: another model, or other words in the statement of the task.",
+    "it is empty": "If that goes on: look at how the endpoint serves this model (its chat template, its token limit).",
+}
 KILL_GRACE_S = 5.0  # after the second Ctrl-C: what has not let go by then is left to the kernel
 
+BOUNDS = ("minutes", "evaluations", "model_calls", "tokens", "usd")
 EvaluationsOption = Annotated[
     int | None, typer.Option("--evaluations", metavar="N", help="Budget: candidates to evaluate.", show_default=False)
 ]
@@ -51,24 +73,6 @@ UsdOption = Annotated[
     typer.Option("--usd", metavar="X", help="Budget: dollars, where prices are known.", show_default=False),
 ]
 
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", metavar="KIND:NAME", help="Model to ask, such as openai:NAME.", show_default="none"),
-]
-BaseUrlOption = Annotated[
-    str | None, typer.Option("--base-url", metavar="URL", help="The model's endpoint.", show_default=False)
-]
-TemperatureOption = Annotated[
-    float | None, typer.Option("--temperature", metavar="X", help="The model's.", show_default="the endpoint's")
-]
-EffortOption = Annotated[
-    str | None,
-    typer.Option("--effort", metavar="WORD", help="How hard it thinks: low, high …", show_default="the endpoint's"),
-]
-MaxTokensOption = Annotated[
-    int | None,
-    typer.Option("--max-tokens", metavar="N", min=1, help="Of an answer.", show_default="the endpoint's"),
-]
 ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="KEY=VALUE", help="A parameter of the strategy; may be repeated."),
@@ -84,11 +88,21 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     context: typer.Context,
     task: Annotated[str, typer.Argument(metavar="TASK", help="A bundled task's name or the path of a task folder.")],
     *,
-    model: ModelOption = None,
-    base_url: BaseUrlOption = None,
-    temperature: TemperatureOption = None,
-    effort: EffortOption = None,
-    max_tokens: MaxTokensOption = None,
+    model: proposing.ModelOption = None,
+    base_url: proposing.BaseUrlOption = None,
+    temperature: proposing.TemperatureOption = None,
+    effort: proposing.EffortOption = None,
+    max_tokens: proposing.MaxTokensOption = None,
+    edit: proposing.EditOption = None,
+    ensemble: proposing.EnsembleOption = "shares",
+    samples: proposing.SamplesOption = 1,
+    repair: proposing.RepairOption = True,
+    profile: proposing.ProfileOption = 0.0,
+    in_flight: proposing.InFlightOption = None,
+    proposer: proposing.ProposerOption = None,
+    prompts: proposing.PromptsOption = None,
+    meta_prompting: proposing.MetaOption = False,
+    vllm_python: proposing.VllmPythonOption = None,
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="Search strategy.")] = "islands",
     param: ParamOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all chance in the search.")] = 0,
@@ -109,34 +123,25 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     whoever likes proposes them (`outpace ask`, `tell` and `serve`): the run is begun and waits. Of several budgets,
     the first that ends ends the run; without any, the task's own number of evaluations counts.
     """
-    bounds = {"evaluations": evaluations, "model_calls": model_calls, "tokens": tokens, "usd": usd}
-    budget = _budget(minutes=minutes, **bounds)
-    params = _params(param or ())
     folder = resolve_home(context, home)
     from outpace.agent.evolve import RunOptions, open_run, start_run
-    from outpace.agent.models.base import Sampling
 
     options = RunOptions(
         task=task,
         strategy=strategy,
-        model=model,
-        base_url=base_url,
-        sampling=Sampling(temperature=temperature, effort=effort, max_tokens=max_tokens),
+        proposing=proposing.chosen(context.params),
         seed=seed,
-        budget=budget,
+        budget=_budget(**{name: context.params[name] for name in BOUNDS}),
         workers=workers,
         sandbox=sandbox,
         level=known_level(level),
-        strategy_params=params,
+        strategy_params=_params(param or ()),
     )
-    if model == OUTSIDE:
+    if options.proposing.kind == "outside":
         _say_open(asyncio.run(open_run(options, home=folder)), as_json=as_json)
         return
-    report = _sit(
-        lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop),
-        choose_display(as_json=as_json),
-        home=folder,
-    )
+    display = choose_display(as_json=as_json)
+    report = _sit(lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop), display, home=folder)
     _finish(report, folder, as_json=as_json)
 
 
@@ -158,8 +163,7 @@ def resume_command(  # noqa: PLR0913  each option is a parameter
     It may have been interrupted or killed, or have ended at its budget. Budgets count over all sittings of the run and
     replace those that it began with.
     """
-    bounds = {"evaluations": evaluations, "model_calls": model_calls, "tokens": tokens, "usd": usd}
-    budget = _budget(minutes=minutes, **bounds)
+    budget = _budget(**{name: context.params[name] for name in BOUNDS})
     folder = resolve_home(context, home)
     from outpace.agent.evolve import resume_run
 
@@ -201,7 +205,7 @@ def _sit(begin: Begin, display: Display, *, home: Path) -> "Report":
 async def _sitting(begin: Begin, display: Display, home: Path) -> "Report":
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    with display:
+    with display, _heard(display):
         watch = _Watch(display)
         task = asyncio.ensure_future(begin(watch, stop))
 
@@ -241,15 +245,57 @@ class _Watch:
     display: Display
     run: str | None = None
     warned: int = 0
+    reasons: set[str] = field(default_factory=set)
 
     def __call__(self, progress: "Progress") -> None:
         if self.run is None and progress.run.config.proposer == OPERATORS:
             self.display.note("No model named: rewriting operators propose the changes, no key is needed.")
+        if self.run is None and (proposer := progress.run.config.proposer).startswith(REPLAY):
+            config = progress.run.config
+            self.display.note(
+                f"Repeats run {proposer.removeprefix(REPLAY)} (strategy {config.strategy}, seed {config.seed}): "
+                "no model is asked."
+            )
         self.run = progress.run.id
+        if progress.last and progress.last.failure:
+            self._say_failure(progress.last.brief.number, progress.last.failure)
         for warning in progress.warnings[self.warned :]:
             self.display.note(warning)
         self.warned = len(progress.warnings)
         self.display.see(progress)
+
+    def _say_failure(self, number: int, failure: str) -> None:
+        """Say why nothing came of an answer, once for each reason and not of too many."""
+        reason = text.first_line(failure).partition(" (Asked twice")[0]
+        kind = re.sub(r"\W*\d[\w.]*", "", reason)[:KIND]
+        if kind in self.reasons or len(self.reasons) >= REASONS:
+            return
+        self.reasons.add(kind)
+        remedy = next((f" {said}" for sign, said in REMEDIES.items() if sign in reason), "")
+        self.display.note(plain(f"Brief {number} gave no candidate: {reason}{remedy}"))
+
+
+class _Said(logging.Handler):
+    """Leads what our loggers warn of to the display: that an endpoint is waited for, say."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.WARNING)
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it beside the progress."""
+        self._display.note(plain(record.getMessage()))
+
+
+@contextmanager
+def _heard(display: Display) -> Iterator[None]:
+    """Lead warnings to the display while the block lasts."""
+    handler, logger = _Said(display), logging.getLogger("outpace")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _say_open(run: "Run", *, as_json: bool) -> None:
@@ -269,11 +315,13 @@ def _say_stored(watch: _Watch, home: Path) -> None:
 
 def _finish(report: "Report", home: Path, *, as_json: bool) -> None:
     """Print the last words and leave: 130 for a run that was interrupted, so that scripts do not go on."""
+    with opened(home) as store:
+        models = harvest(store, report.run)
     if as_json:
-        typer.echo(records.dump(last_words.record(report, home), indent=None))
+        typer.echo(records.dump(last_words.record(report, home, models=models), indent=None))
     else:
         named = home if home != default_home() else None
-        for line in last_words.words(report, home, named_home=named):
+        for line in last_words.words(report, home, named_home=named, models=models):
             typer.echo(plain(line))
     if report.ended == "interrupted":
         raise typer.Exit(130)

@@ -15,11 +15,20 @@ class Message:
     content: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One text of an answer; ``finish`` as in ``Completion``."""
+
+    text: str
+    finish: str = "stop"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A model's answer.
 
-    ``finish`` is ``stop``, or ``length`` where the token limit cut it off, or the endpoint's own word.
+    ``finish`` is ``stop``, or ``length`` where the token limit cut it off, or the endpoint's own word. ``others`` are
+    the further texts where more than one was asked for (``Sampling.n``); there may be fewer of them than asked for.
     """
 
     text: str
@@ -27,17 +36,27 @@ class Completion:
     finish: str = "stop"
     usage: ModelUsage = field(default_factory=lambda: ModelUsage(calls=1))
     latency_s: float = 0.0
+    others: tuple[Choice, ...] = ()
+
+    def choice(self, index: int) -> Choice | None:
+        """Return the text of that number, from 0, or None where the answer has fewer."""
+        texts = (Choice(self.text, self.finish), *self.others)
+        return texts[index] if index < len(texts) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How to sample; None leaves it to the endpoint. ``effort`` is how hard a reasoning model thinks ("low", "high")."""
+    """How to sample; None leaves it to the endpoint. ``effort`` is how hard a reasoning model thinks ("low", "high").
+
+    ``n`` is how many texts an answer is to have; ``schema`` is a JSON schema that each is to fit.
+    """
 
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
     effort: str | None = None
     schema: Mapping[str, Any] | None = None
+    n: int = 1
 
 
 FREE = Sampling()

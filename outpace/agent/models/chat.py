@@ -3,9 +3,10 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from outpace.agent.models.base import Message, Sampling
+from outpace.agent.models.base import Choice, Message, Sampling
 from outpace.agent.proposal import ModelUsage
 
 _LENGTH = {"length", "max_tokens", "model_length", "max_output_tokens"}
@@ -15,6 +16,15 @@ _SEEDS = 2**31  # llama.cpp takes 32 bits and keeps one value for "any"; 31 bits
 
 class Garbled(ValueError):
     """What came back is not a chat completion; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint answered: one text at least, its own name of the model where it gives one, and the usage."""
+
+    choices: tuple[Choice, ...]
+    model: str | None
+    usage: ModelUsage
 
 
 def request_of(messages: Sequence[Message], sampling: Sampling, *, limit_name: str) -> dict[str, Any]:
@@ -29,30 +39,46 @@ def request_of(messages: Sequence[Message], sampling: Sampling, *, limit_name: s
         request["seed"] = sampling.seed % _SEEDS
     if sampling.effort is not None:
         request["reasoning_effort"] = sampling.effort
+    if sampling.n > 1:
+        request["n"] = sampling.n
     if sampling.schema is not None:
-        schema = {"name": "answer", "schema": dict(sampling.schema)}
+        schema = {"name": "answer", "schema": dict(sampling.schema), "strict": True}
         request["response_format"] = {"type": "json_schema", "json_schema": schema}
     return request
 
 
-def answer_of(body: bytes) -> tuple[str, str, str | None, ModelUsage]:
-    """Return text, finish, the endpoint's name of the model and usage; raises ``Garbled``."""
+def answer_of(body: bytes) -> Reply:
+    """Return what an answer says; a text of several that cannot be read is left out. Raises ``Garbled``."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Garbled(f"not JSON ({error})") from None
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    found = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(found, list) or not found:
         raise Garbled("a JSON value without 'choices'")
-    message = choices[0].get("message")
+    choices: list[Choice] = []
+    unreadable: list[Garbled] = []
+    for one in found:
+        try:
+            choices.append(_choice(one))
+        except Garbled as error:
+            unreadable.append(error)
+    if not choices:
+        raise unreadable[0]
+    model = answer.get("model")
+    return Reply(tuple(choices), model if isinstance(model, str) and model else None, usage_of(answer.get("usage")))
+
+
+def _choice(choice: object) -> Choice:
+    if not isinstance(choice, dict):
+        raise Garbled("a JSON value without 'choices'")
+    message = choice.get("message")
     if not isinstance(message, dict):
         raise Garbled("a choice without a 'message'")
     text = message.get("content") or message.get("refusal") or ""
     if not isinstance(text, str):
         raise Garbled(f"a message whose content is of type {type(text).__name__}, not text")
-    finish = "refusal" if message.get("refusal") else finish_of(choices[0].get("finish_reason"))
-    model = answer.get("model")
-    return text, finish, model if isinstance(model, str) and model else None, usage_of(answer.get("usage"))
+    return Choice(text, "refusal" if message.get("refusal") else finish_of(choice.get("finish_reason")))
 
 
 def finish_of(word: object) -> str:

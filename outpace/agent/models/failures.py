@@ -21,6 +21,9 @@ _UNKNOWN = re.compile(
     r"(unsupported|unknown|unrecognized|unexpected|extra) (parameter|field|argument|inputs?)|extra_forbidden",
     re.IGNORECASE,
 )
+_SEVERAL = re.compile(
+    r"""[`'"]n[`'"]|\bn (must|should|has to) be|\bn ?(>|=)|(one|single|multiple) (completion )?(choice|answer)s?"""
+)
 _SAID = 200  # characters of the endpoint's own words that an error quotes
 
 
@@ -111,6 +114,8 @@ def _permanent(endpoint: Endpoint, status: int, said: str, remedy: str) -> Model
 
 def _unknown_parameter(error: "openai.APIStatusError", said: str) -> str:
     """Return the name of the field that an endpoint does not know, if that is why it refused."""
+    if error.param == "n" or _SEVERAL.search(said):  # of n, endpoints rather say that they take no more than 1
+        return "n"
     if error.code not in {"unsupported_parameter", "unknown_parameter"} and not _UNKNOWN.search(said):
         return ""
     names = ("max_completion_tokens", "max_tokens", "seed", "temperature", "reasoning_effort", "response_format")

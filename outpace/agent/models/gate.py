@@ -1,4 +1,4 @@
-"""How many requests an endpoint takes at a time, found out by asking: more while it answers, fewer when it complains."""
+"""How many requests an endpoint takes at a time: more while it answers, fewer when it complains."""
 
 import asyncio
 from collections.abc import AsyncIterator

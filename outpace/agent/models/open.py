@@ -1,6 +1,7 @@
 """From a model's name on the command line to a model, and its end."""
 
 import inspect
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,14 +9,15 @@ from outpace import plugins
 from outpace.agent.models.base import Model
 from outpace.errors import UnknownName, UsageError
 
-_FORMS = {"openai": "openai:NAME", "scripted": "scripted:PATH"}
+_FORMS = {"openai": "openai:NAME", "scripted": "scripted:PATH", "vllm": "vllm:MODEL"}
 
 
-def open_model(spec: str, *, base_url: str | None = None) -> Model:
+def open_model(spec: str, *, base_url: str | None = None, vllm_python: str | None = None) -> Model:
     """Return the model that ``spec`` names.
 
-    ``openai:NAME`` is NAME behind ``base_url`` (default: OpenAI), ``scripted:PATH`` answers from a file of JSON lines,
-    ``package.module:attribute`` is one's own: a model, or a class or function that makes one (called with
+    ``openai:NAME`` is NAME behind ``base_url`` (default: OpenAI), ``vllm:MODEL`` is MODEL on a vLLM server, the one at
+    ``base_url`` or one that ``vllm_python`` runs (default: this Python), ``scripted:PATH`` answers from a file of JSON
+    lines, ``package.module:attribute`` is one's own: a model, or a class or function that makes one (called with
     ``base_url=…`` only if that is given). An installed plug-in is named ``plugin`` or ``plugin:ARGUMENT``.
 
     Raises:
@@ -23,17 +25,20 @@ def open_model(spec: str, *, base_url: str | None = None) -> Model:
         UsageError: the name lacks its second half, the path leads nowhere, or what it leads to is no model.
     """
     head, colon, rest = spec.partition(":")
+    if head == "replay":
+        raise UsageError(f"'{spec}' is no model to ask, it repeats a whole run: outpace run TASK --model {spec}")
     names = plugins.available("model")
     if head in names:
         if head in _FORMS and not rest:
             raise UsageError(f"'{spec}' is half a name. Expected {_FORMS[head]}.")
         if colon and not rest:
             raise UsageError(f"'{spec}' ends with a colon. Expected '{head}' or '{head}:ARGUMENT'.")
-        return _made(spec, plugins.load("model", head), [rest] if rest else [], base_url)
+        options = {"base_url": base_url, "python": vllm_python if head == "vllm" else None}
+        return _made(spec, plugins.load("model", head), [rest] if rest else [], options)
     if not colon or not _importable(head):
         forms = [_FORMS.get(name, name) for name in names]
         raise UnknownName("model", spec, [*forms, "package.module:attribute"])
-    return _made(spec, plugins.load("model", spec), [], base_url)
+    return _made(spec, plugins.load("model", spec), [], {"base_url": base_url})
 
 
 async def close(model: Model) -> None:
@@ -50,17 +55,17 @@ def _importable(module: str) -> bool:
     return len(parts) > 1 or find_spec(module) is not None
 
 
-def _made(spec: str, part: Any, arguments: list[str], base_url: str | None) -> Model:
-    """Make the model, or take it as it is."""
+def _made(spec: str, part: Any, arguments: list[str], chosen: Mapping[str, str | None]) -> Model:
+    """Make the model with the options that are chosen, or take it as it is."""
+    options = {name: value for name, value in chosen.items() if value is not None}
     if callable(part) and not _is_model(part):
-        options = {} if base_url is None else {"base_url": base_url}
         try:
             inspect.signature(part).bind(*arguments, **options)
         except TypeError as error:
             given = ", ".join([*map(repr, arguments), *options]) or "no arguments"
             raise UsageError(f"The model '{spec}' cannot be made with {given}: {error}.") from None
         part = part(*arguments, **options)
-    elif base_url is not None:
+    elif options:
         raise UsageError(f"The model '{spec}' takes no base URL: leave --base-url out.")
     if not _is_model(part):
         raise UsageError(

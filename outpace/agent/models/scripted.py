@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from outpace.agent.models.base import FREE, Completion, Message, Sampling
+from outpace.agent.models.base import FREE, Choice, Completion, Message, Sampling
 from outpace.agent.proposal import ModelUsage
 from outpace.errors import ModelPermanent, UsageError
 
@@ -37,7 +37,8 @@ class ScriptedModel:
 
     ``answers`` is a list of texts or ``Answer``s, or the path of a file of JSON lines
     ``{"text": "…", "match": "optional regular expression", "finish": "stop"}``. With ``cycle`` the script starts over
-    when no answer that is left fits. It costs nothing and counts no tokens.
+    when no answer that is left fits. A request for several answers (``Sampling.n``) takes as many as there are. It
+    costs nothing and counts no tokens.
 
     Raises:
         UsageError: the file cannot be read, or a line of it is not what is expected; a ``match`` is no expression.
@@ -56,22 +57,30 @@ class ScriptedModel:
         self._cycle = cycle
 
     async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = FREE) -> Completion:
-        """Return the next answer; raises ``ModelPermanent`` when none is left that fits."""
+        """Return the next answers; raises ``ModelPermanent`` when none is left that fits."""
         asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
-        index = self._next(asked)
-        if index is None and self._cycle:
-            self._left = list(range(len(self._script)))
-            index = self._next(asked)
-        if index is None:
+        taken = (self._take(asked) for _ in range(max(1, sampling.n)))
+        answers = [Choice(answer.text, answer.finish) for answer in taken if answer is not None]
+        if not answers:
             raise ModelPermanent(
                 f"{self.name} has no answer for request {key}: {len(self._left)} of {len(self._script)} are left, "
                 "none of them fits. "
                 "Add answers to the script, or let it cycle."
             )
+        first, usage = answers[0], ModelUsage(calls=1, cost_usd=0.0)
+        others = tuple(answers[1:])
+        return Completion(text=first.text, model=self.name, finish=first.finish, usage=usage, others=others)
+
+    def _take(self, asked: str) -> Answer | None:
+        """Return the next answer that fits and cross it off, None where there is none."""
+        index = self._next(asked)
+        if index is None and self._cycle:
+            self._left = list(range(len(self._script)))
+            index = self._next(asked)
+        if index is None:
+            return None
         self._left.remove(index)
-        answer = self._script[index][0]
-        usage = ModelUsage(calls=1, cost_usd=0.0)
-        return Completion(text=answer.text, model=self.name, finish=answer.finish, usage=usage)
+        return self._script[index][0]
 
     def _next(self, asked: str) -> int | None:
         fits = (index for index in self._left if (pattern := self._script[index][1]) is None or pattern.search(asked))

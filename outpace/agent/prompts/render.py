@@ -1,31 +1,66 @@
-"""Renders the template files of this folder into messages.
+"""Renders template files into messages.
 
-What stays the same during a run comes first (task, rules, form of the answer), so that endpoints can cache it; what
-changes from brief to brief comes last. Programs and feedback are data: each is put into a fence that it cannot close.
+What stays the same during a run comes first (task, rules, form of the answer), then what stays the same for a program
+(its text and what was measured), so that endpoints can cache it; what changes from brief to brief comes last. Programs,
+feedback and whatever else comes of programs are data: each is put into a fence that it cannot close.
 """
 
 import ast
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, get_args
 
 from outpace.agent.models.base import Message
-from outpace.agent.proposal import Brief, EditMode
+from outpace.agent.prompts.facts import Facts, facts_of
+from outpace.agent.prompts.templates import Templates, figure, ours
+from outpace.agent.proposal import Brief, EditMode, Member
 from outpace.errors import MarkerError
 from outpace.evaluators.base import Evaluation
-from outpace.tasks.candidate import PROGRAM, blocks
+from outpace.tasks.candidate import PROGRAM, Candidate, blocks, changeable
 from outpace.tasks.spec import Goal, Task
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 MAX_FEEDBACK = 4000  # characters; the rest of a longer one is left out in the middle
+MAX_PROFILE = 4000  # characters, as for feedback
 _CASE = "case/"  # metrics of cases are named so; the others tell of the measurement, not of the program
 MAX_RECALLED = 500  # characters of an answer that was cut off; the rest would only cost
 DEFAULT_INSTRUCTION = "Make it better. Prefer one clear idea that you can argue for over many small ones."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a prompt tells of earlier attempts.
+
+    ``changes`` are the last changes of the program to improve, oldest first, each with what became of it, one line
+    each; ``of`` counts them all. ``failures`` are what the run's programs fail by most often.
+    """
+
+    changes: tuple[str, ...] = ()
+    of: int = 0
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """An instruction with its outcome: how often it was followed, how often that gave something better, its value."""
+
+    text: str
+    uses: int
+    gains: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a prompt says beside the brief itself; ``facts`` None stands for those of this environment."""
+
+    facts: Facts | None = None
+    tried: Tried = Tried()
+    profile: str = ""
+
+
+NOTHING = Beside()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,32 +74,114 @@ class _View:
     is_parent: bool = False
 
 
-def render(task: Task, brief: Brief) -> list[Message]:
-    """Return the conversation that asks for the change a brief wants: a system message and a user message."""
-    spec = task.spec
+def render(task: Task, brief: Brief, *, beside: Beside = NOTHING, templates: Templates | None = None) -> list[Message]:
+    """Return the conversation that asks for the change a brief wants: a system message and a user message.
+
+    Raises ``UsageError`` where a template that replaces one of ours cannot be rendered.
+    """
+    spec, templates = task.spec, templates or ours()
     parent = brief.parents[0] if brief.parents else None
     candidate = parent.candidate if parent else task.start
-    system = _rendered(
-        "system.md.j2",
-        spec=spec,
-        cases=[(case.name, _params(case.params)) for case in spec.split("train")],
-        has_blocks=_insides(candidate.program) is not None,
-        signature=_signature(spec.entry, task.start.program) if spec.language == "python" else spec.entry,
-        edit_mode=brief.edit_mode,
-    )
-    user = _rendered(
+    user = templates.render(
         "user.md.j2",
+        spec=spec,
         language=spec.language,
         parent=_view(parent.evaluation if parent else None, spec.goal, code=candidate.program),
         files=[(path, text) for path, text in candidate.files.items() if path != PROGRAM],
+        changeable=_changeable(candidate),
         others=_others(brief, spec.goal),
+        tried=beside.tried,
+        profile=_shortened(beside.profile.strip(), MAX_PROFILE),
         instruction=brief.instruction.strip() or DEFAULT_INSTRUCTION,
         edit_mode=brief.edit_mode,
     )
-    return [Message("system", system), Message("user", user)]
+    return [_system(task, candidate, brief.edit_mode, beside.facts, templates), Message("user", user)]
 
 
-def render_retry(answer: str, reason: str, *, excerpt: str, edit_mode: EditMode, truncated: bool) -> list[Message]:
+def render_instruction(
+    task: Task,
+    brief: Brief,
+    *,
+    beside: Beside,
+    instructions: Sequence[Followed],
+    most: int,
+    templates: Templates | None = None,
+) -> list[Message]:
+    """Return the conversation that asks for a new instruction of at most ``most`` characters, given those so far."""
+    spec, templates = task.spec, templates or ours()
+    parent = brief.parents[0] if brief.parents else None
+    candidate = parent.candidate if parent else task.start
+    user = templates.render(
+        "instruction.md.j2",
+        spec=spec,
+        language=spec.language,
+        parent=_view(parent.evaluation if parent else None, spec.goal, code=candidate.program),
+        failures=beside.tried.failures,
+        instructions=instructions,
+        most=most,
+    )
+    return [_system(task, candidate, brief.edit_mode, beside.facts, templates), Message("user", user)]
+
+
+def rehearse(task: Task, templates: Templates) -> None:
+    """Render every template in every form, so that what is wrong with one is known before a run begins.
+
+    Raises ``UsageError`` with file and line.
+    """
+    score = Evaluation(status="ok", score=1.0, interval=(0.9, 1.1), metrics={"case/a": 1.0}, feedback="feedback")
+    better, failed = Member(task.start.with_program("pass\n"), score), Evaluation(status="wrong", feedback="wrong")
+    full = Beside(tried=Tried(changes=("a change",), of=2, failures=("2 times: wrong",)), profile="a profile")
+    followed = [Followed(text="an instruction", uses=1, gains=1, value=0.5)]
+    for form in get_args(EditMode):
+        bare = Brief(number=1, parents=(), seed=0, edit_mode=form)
+        parents = (Member(task.start, score), better)
+        crossed = replace(bare, parents=parents, inspirations=(Member(task.start.with_program("0\n"), failed),))
+        for brief, beside in ((bare, NOTHING), (crossed, full)):
+            render(task, brief, beside=beside, templates=templates)
+            shown = followed[: len(brief.parents)]
+            render_instruction(task, brief, beside=beside, instructions=shown, most=1, templates=templates)
+        for excerpt, truncated in (("1 | pass", False), ("", True)):
+            given: dict[str, Any] = {"excerpt": excerpt, "edit_mode": form, "truncated": truncated}
+            render_retry("an answer", "a reason", templates=templates, **given)
+
+
+def _system(
+    task: Task, candidate: Candidate, edit_mode: EditMode, facts: Facts | None, templates: Templates
+) -> Message:
+    """Return the part that all prompts of a run share."""
+    text = templates.render("system.md.j2", **system_facts(task, candidate, facts), edit_mode=edit_mode)
+    return Message("system", text)
+
+
+def system_facts(task: Task, candidate: Candidate, facts: Facts | None) -> dict[str, Any]:
+    """Return what ``system.md.j2`` is filled in with, all but the form of the answer."""
+    spec = task.spec
+    facts = facts or facts_of(spec.requires)
+    return {
+        "spec": spec,
+        "facts": facts,
+        "packages": [f"{name} {facts.packages.get(name, '')}".strip() for name in spec.requires],
+        "cases": [(case.name, _params(case.params)) for case in spec.split("train")],
+        "has_blocks": _insides(candidate.program) is not None,
+        "several": () if _changeable(candidate) == (PROGRAM,) else _changeable(candidate),
+        "signature": _signature(spec.entry, task.start.program) if spec.language == "python" else spec.entry,
+    }
+
+
+def shown(member: Member, goal: Goal) -> _View:
+    """Return a program with what was measured as prompts show it: ``summary``, ``figures``, ``feedback``, ``code``."""
+    return _view(member.evaluation, goal, code=member.candidate.program)
+
+
+def render_retry(
+    answer: str,
+    reason: str,
+    *,
+    excerpt: str,
+    edit_mode: EditMode,
+    truncated: bool,
+    templates: Templates | None = None,
+) -> list[Message]:
     """Return the messages that give an answer back: what was answered, why it is of no use, and what would help.
 
     ``excerpt`` holds numbered lines of the program, or nothing; ``truncated`` tells that the token limit cut it off.
@@ -72,35 +189,9 @@ def render_retry(answer: str, reason: str, *, excerpt: str, edit_mode: EditMode,
     recalled = answer.strip() or "(no text)"  # some endpoints refuse empty messages, and two user messages in a row
     if truncated and len(recalled) > MAX_RECALLED:
         recalled = recalled[:MAX_RECALLED] + " […]"
-    text = _rendered("retry_edit.md.j2", reason=reason, excerpt=excerpt, edit_mode=edit_mode, truncated=truncated)
+    facts: dict[str, Any] = {"reason": reason, "excerpt": excerpt, "edit_mode": edit_mode, "truncated": truncated}
+    text = (templates or ours()).render("retry_edit.md.j2", **facts)
     return [Message("assistant", recalled), Message("user", text)]
-
-
-def fence(text: str, language: str = "") -> str:
-    """Return ``text`` in a fence longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    mark = "`" * max(3, longest + 1)
-    ending = "" if text.endswith("\n") or not text else "\n"
-    return f"{mark}{language}\n{text}{ending}{mark}"
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("outpace.agent.prompts", "."),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701  prompts are plain text: HTML escapes would change programs
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"fence": fence, "figure": _figure}
-    return environment
-
-
-def _rendered(template: str, **facts: object) -> str:
-    return _environment().get_template(template).render(**facts).strip("\n") + "\n"
 
 
 def _others(brief: Brief, goal: Goal) -> list[_View]:
@@ -122,8 +213,8 @@ def _view(evaluation: Evaluation | None, goal: Goal, *, code: str, is_parent: bo
     metrics = sorted(evaluation.metrics.items()) if evaluation else []
     return _View(
         summary=_summary(evaluation, goal),
-        figures=tuple((name.removeprefix(_CASE), _figure(value)) for name, value in metrics if name.startswith(_CASE)),
-        feedback=_shortened(evaluation.feedback.strip()) if evaluation else "",
+        figures=tuple((name.removeprefix(_CASE), figure(value)) for name, value in metrics if name.startswith(_CASE)),
+        feedback=_shortened(evaluation.feedback.strip(), MAX_FEEDBACK) if evaluation else "",
         code=code,
         is_parent=is_parent,
     )
@@ -139,8 +230,16 @@ def _summary(evaluation: Evaluation | None, goal: Goal) -> str:
     interval = ""
     if evaluation.interval is not None:
         low, high = evaluation.interval
-        interval = f" (95 % interval {_figure(low)} to {_figure(high)})"
-    return f"Score: {_figure(evaluation.score)}{unit}{interval}."
+        interval = f" (95 % interval {figure(low)} to {figure(high)})"
+    return f"Score: {figure(evaluation.score)}{unit}{interval}."
+
+
+def _changeable(candidate: Candidate) -> tuple[str, ...]:
+    """Return the paths of the files that may change; the program's alone where markers do not pair up."""
+    try:
+        return changeable(candidate.files)
+    except MarkerError:
+        return (PROGRAM,)
 
 
 def _insides(program: str) -> list[str] | None:
@@ -166,10 +265,6 @@ def _params(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in params.items())
 
 
-def _shortened(text: str) -> str:
-    half = MAX_FEEDBACK // 2
-    return text if len(text) <= MAX_FEEDBACK else f"{text[:half]}\n[…]\n{text[-half:]}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.6g}"
+def _shortened(text: str, most: int) -> str:
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}\n[…]\n{text[-half:]}"

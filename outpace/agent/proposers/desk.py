@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from outpace.agent.prompts.templates import fence
 from outpace.agent.proposal import Brief, Proposal, Result
-from outpace.agent.prompts.render import fence
 from outpace.agent.proposers.answers import MAX_THOUGHT, code_of, replacements_of
 from outpace.agent.proposers.edits import apply
 from outpace.errors import UsageError, Withdrawn

@@ -1,29 +1,38 @@
 """From a model's answer to a candidate.
 
-Two forms are understood: SEARCH/REPLACE blocks, and the new program (or the inside of its evolve block) in a fence.
-Whatever the form, only the inside of the evolve blocks changes; every other byte stays. A program without markers may
-change as a whole.
+Three forms are understood: SEARCH/REPLACE blocks, the same as JSON, and the new program (or the inside of its evolve
+block) in a fence. Whatever the form, only the inside of the evolve blocks changes; every other byte stays. A program
+without markers may change as a whole.
+
+A candidate may have several files. A block or a fence is for the file that is named before it, and for the program
+where none is; JSON names it in ``file``. Files with evolve blocks may change, or all where none has any; no file comes
+or goes.
 """
 
 import dis
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from types import CodeType
+from typing import Any
 
 from outpace.agent.proposal import EditMode
 from outpace.agent.proposers import matching
 from outpace.agent.proposers.answers import (
     EditError,
     Replacement,
+    code_among,
     code_of,
+    fences_of,
+    json_of,
     replacements_of,
+    schema_of,
     thought_of,
     without_thinking,
 )
 from outpace.errors import MarkerError
-from outpace.tasks.candidate import PROGRAM, Candidate, blocks, replace_block
+from outpace.tasks.candidate import PROGRAM, Candidate, blocks, changeable, replace_block
 
 MAX_PROGRAM = 1_000_000  # characters; more is no program but an accident
 _AROUND = 3  # lines shown before and after one that does not parse
@@ -48,25 +57,61 @@ def apply(answer: str, parent: Candidate, *, entry: str | None = None, language:
             not parse. Its ``excerpt`` is what the model should see to do better.
     """
     answer = without_thinking(answer.replace("\r\n", "\n"))
+    if not answer.strip():
+        raise EditError("The answer holds no edit: it is empty, apart from thoughts perhaps.")
     found = replacements_of(answer)
-    text = _replaced(parent.program, found) if found else _rewritten(parent.program, answer, language)
-    _check_text(text, parent.program)
-    if language == "python":
-        _check_python(text, entry)
+    mode: EditMode = "whole" if not found else "diff" if json_of(answer) is None else "json"
+    files = _replaced(parent.files, found, mode) if found else _rewritten(parent.files, answer, language)
+    changed = {path: text for path, text in files.items() if text != parent.files[path]}
+    if not changed:
+        raise EditError("No change: the program after the edit is the program before it.")
+    for path, text in changed.items():
+        _check_text(text)
+        if language == "python" and path.endswith(".py"):
+            _check_python(text, path, entry if path == PROGRAM else None)
     bare = not found and code_of(answer) is None  # the answer is nothing but the program
-    mode: EditMode = "diff" if found else "whole"
-    return Edit(candidate=parent.with_program(text), mode=mode, thought="" if bare else thought_of(answer))
+    candidate = Candidate({**parent.files, **changed})
+    return Edit(candidate=candidate, mode=mode, thought="" if bare else thought_of(answer))
 
 
-def _replaced(program: str, found: Sequence[Replacement]) -> str:
-    """Apply replacements in order, each to what the one before left."""
-    text, before = program, _outside(program)
+def schema_for(parent: Candidate) -> dict[str, Any]:
+    """Return the JSON schema that an answer in the form ``json`` is to fit."""
+    try:
+        return schema_of(changeable(parent.files))
+    except MarkerError:
+        return schema_of([PROGRAM])
+
+
+def _replaced(files: Mapping[str, str], found: Sequence[Replacement], mode: EditMode) -> dict[str, str]:
+    """Apply replacements in order, each to what the ones before left."""
+    texts = dict(files)
     for number, replacement in enumerate(found, 1):
-        place = f"SEARCH block {number}"
-        text = matching.replaced(text, replacement, place)
-        if _outside(text, f"After {place} the markers no longer pair up") != before:
+        place = f"Edit {number}" if mode == "json" else f"SEARCH block {number}"
+        path = _meant(files, replacement.file, place)
+        place += f" (for {path})" if path != PROGRAM else ""
+        text = matching.replaced(texts[path], replacement, place)
+        if _outside(text, f"After {place} the markers no longer pair up") != _outside(files[path]):
             raise EditError(f"{place} changes the program outside of the evolve block: only its inside may change.")
-    return text
+        texts[path] = text
+    return texts
+
+
+def _meant(files: Mapping[str, str], named: str | None, place: str) -> str:
+    """Return the path of the file that an edit is for; refuse one that is not there, or not to be changed."""
+    if len(files) == 1 or named is None:
+        named = PROGRAM  # whatever the only file is called
+    path = named.removeprefix("./")
+    if path not in files:
+        raise EditError(
+            f"{place} is for '{path}', which is not there: the files are {', '.join(files)}; none may be added."
+        )
+    try:
+        allowed = changeable(files)
+    except MarkerError as error:
+        raise EditError(f"The markers of the program do not pair up: line {error.line}: {error.reason}.") from None
+    if path not in allowed:
+        raise EditError(f"{place} is for '{path}', which stays as it is: only {', '.join(allowed)} may change.")
+    return path
 
 
 def _outside(text: str, broken: str = "The markers of the program do not pair up") -> list[str]:
@@ -79,9 +124,23 @@ def _outside(text: str, broken: str = "The markers of the program do not pair up
     return ["".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)] if found else []
 
 
-def _rewritten(program: str, answer: str, language: str) -> str:
-    """Put a whole new program, or the new inside of the block, in the place of the old one."""
-    code = code_of(answer)
+def _rewritten(files: Mapping[str, str], answer: str, language: str) -> dict[str, str]:
+    """Put whole new files, or the new insides of their blocks, in the place of the old ones."""
+    if len(files) == 1:
+        return {PROGRAM: _rewritten_one(files[PROGRAM], code_of(answer), answer, language)}
+    fences = fences_of(answer)
+    named: dict[str, str | None] = {
+        _meant(files, one.file, "A fence"): one.text for one in fences if one.file is not None
+    }
+    if PROGRAM not in named and (code := code_among([one for one in fences if one.file is None])) is not None:
+        named[_meant(files, None, "A fence without a name")] = code
+    if not named:
+        named[_meant(files, None, "The answer")] = None
+    return dict(files) | {path: _rewritten_one(files[path], code, answer, language) for path, code in named.items()}
+
+
+def _rewritten_one(program: str, code: str | None, answer: str, language: str) -> str:
+    """Put a whole new text, or the new inside of the block, in the place of the old one; without code, the answer."""
     if code is None:
         if language == "python" and not _is_program(answer):
             raise EditError("The answer holds no edit: expected SEARCH/REPLACE blocks or a program in a ``` fence.")
@@ -141,9 +200,7 @@ def _bare(lines: Sequence[str]) -> list[str]:
     return text.split("\n") if text else []
 
 
-def _check_text(text: str, before: str) -> None:
-    if text == before:
-        raise EditError("No change: the program after the edit is the program before it.")
+def _check_text(text: str) -> None:
     if len(text) > MAX_PROGRAM:
         raise EditError(f"The program is too long: {len(text)} characters, at most {MAX_PROGRAM} are taken.")
     try:
@@ -152,8 +209,9 @@ def _check_text(text: str, before: str) -> None:
         raise EditError("The program holds half a surrogate pair: it cannot be written as UTF-8.") from None
 
 
-def _check_python(text: str, entry: str | None) -> None:
+def _check_python(text: str, path: str, entry: str | None) -> None:
     """Refuse what does not compile, and a program that lost its entry."""
+    edited = "The edited program" if path == PROGRAM else f"The edited file {path}"
     try:
         code = _compiled(text)
     except SyntaxError as error:
@@ -161,9 +219,9 @@ def _check_python(text: str, entry: str | None) -> None:
         line = text.split("\n")[number - 1 : number]
         shown = f": '{line[0].strip()[:100]}'" if line else ""
         around = matching.numbered(text, number - 1 - _AROUND, number + _AROUND)
-        raise EditError(f"The edited program does not parse: line {number}: {error.msg}{shown}.", around) from None
+        raise EditError(f"{edited} does not parse: line {number}: {error.msg}{shown}.", around) from None
     except (ValueError, MemoryError, RecursionError, OverflowError) as error:
-        raise EditError(f"The edited program does not parse: {error or type(error).__name__}.") from None
+        raise EditError(f"{edited} does not parse: {error or type(error).__name__}.") from None
     if entry and not {entry, "*"} & _names(code):
         raise EditError(f"The edited program no longer defines '{entry}', which is what gets called.")
 

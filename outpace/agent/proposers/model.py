@@ -1,39 +1,84 @@
 """Asks a language model for edits."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from outpace.agent.models.base import FREE, Completion, Message, Model, Sampling
+from outpace.agent.arms import Arm
+from outpace.agent.models.base import FREE, Choice, Completion, Message, Model, Sampling
 from outpace.agent.models.chat import total_usage
 from outpace.agent.models.open import close
-from outpace.agent.prompts.render import render, render_retry
-from outpace.agent.proposal import Brief, Proposal, Result
+from outpace.agent.prompts.facts import Facts
+from outpace.agent.prompts.render import Beside, Tried, render, render_instruction, render_retry
+from outpace.agent.prompts.templates import Templates
+from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Result
 from outpace.agent.proposers.answers import EditError
-from outpace.agent.proposers.edits import Edit, apply
+from outpace.agent.proposers.attempts import Attempts, again
+from outpace.agent.proposers.edits import Edit, apply, schema_for
+from outpace.agent.proposers.instructions import INSTRUCTION, MOST, WRITTEN, Instructions, cleaned
 from outpace.errors import ProposalError
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Task
 
 TURNS = 2  # an answer that cannot be used goes back once
+IN_FLIGHT = 16
+"""How many answers are waited for at a time, beyond what the evaluator can take."""
+PROFILES = 64
+"""How many profiles are kept."""
+Known = Callable[[Candidate, int | None], Awaitable[Member | None]]
+Profiler = Callable[[Candidate], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aids:
+    """What helps to ask well; all of it may be left out.
+
+    ``templates`` are those of the prompts (default: ours), ``facts`` what they say of the place where programs run
+    (default: this environment). ``known`` finds a program among the first so many results of the run (None: all),
+    however it is written. ``profile`` measures where a program spends its time; ``instructions`` evolve.
+    """
+
+    templates: Templates | None = None
+    facts: Facts | None = None
+    known: Known | None = None
+    profile: Profiler | None = None
+    instructions: Instructions | None = None
+
+
+ALONE = Aids()
 
 
 class ModelProposer:
-    """Renders a brief, asks a model, and applies its edit; an edit that does not fit goes back to the model once.
+    """Renders a brief, asks a model, and applies its edit.
 
-    The request of turn ``t`` (0, then 1) of brief ``n`` has the key ``n/t``. ``lookahead`` is how many answers to wait
-    for beyond what the evaluator can take; ``sampling`` holds for every request, each with the seed of its brief.
+    An edit that does not fit, or that gives a program that was judged before, goes back to the model once. Prompts tell
+    what was tried and failed, by the results that were told when the brief was asked for.
+
+    Which model, and with which settings, is the brief's arm (``model_hint``), or the first. The request of turn ``t``
+    (0, then 1) of brief ``n`` has the key ``n/t``, that for a new instruction ``n/meta``; briefs that share a request
+    (``Brief.sample``) share those of the first of them, and each takes a text of the answer. ``lookahead`` is how many
+    answers to wait for beyond what the evaluator can take.
     """
 
     def __init__(
-        self,
-        model: Model,
-        *,
-        lookahead: int = 8,
-        sampling: Sampling = FREE,
+        self, models: Mapping[str, Model], arms: Sequence[Arm], *, lookahead: int = IN_FLIGHT, aids: Aids = ALONE
     ) -> None:
-        """Bind the model."""
-        self.name, self.lookahead = f"model:{model.name}", lookahead
-        self._model, self._sampling = model, sampling
+        """Bind the models, by the names that the arms have for them."""
+        self.name, self.lookahead = f"model:{'+'.join(models)}", lookahead
+        self._models = models
+        self._arms = {arm.name: arm for arm in arms}
+        self._first = arms[0]
+        self._aids, self._attempts = aids, Attempts()
+        self._profiles, self._profiling = OrderedDict[str, str](), asyncio.Lock()
+
+    @classmethod
+    def of(
+        cls, model: Model, *, sampling: Sampling = FREE, lookahead: int = IN_FLIGHT, aids: Aids = ALONE
+    ) -> "ModelProposer":
+        """Return a proposer that asks one model."""
+        return cls({model.name: model}, [Arm(model=model.name, sampling=sampling)], lookahead=lookahead, aids=aids)
 
     async def propose(self, task: Task, brief: Brief) -> Proposal:
         """Return the model's candidate.
@@ -43,29 +88,108 @@ class ModelProposer:
             ModelError: the endpoint gave no answer.
         """
         parent = brief.parents[0].candidate if brief.parents else task.start
-        sampling = replace(self._sampling, seed=brief.seed)
-        messages = render(task, brief)
+        tried = self._attempts.of(parent.id, task.spec.goal)  # before anything is waited for: as of the ask
+        arm = self._arms.get(brief.model_hint or "", self._first)
+        brief = replace(brief, edit_mode=arm.edit_mode or brief.edit_mode)
+        if brief.edit_mode == "json":
+            arm = replace(arm, sampling=replace(arm.sampling, schema=schema_for(parent)))
         answers: list[Completion] = []
+        brief, detail = await self._instructed(task, brief, arm, tried, answers)
+        messages = render(task, brief, beside=await self._beside(brief, parent, tried), templates=self._aids.templates)
         failures: list[str] = []
         for turn in range(TURNS):
-            answer = await self._model.complete(messages, key=f"{brief.number}/{turn}", sampling=sampling)
+            answer, choice = await self._asked(arm, messages, brief, turn)
             answers.append(answer)
             try:
-                return self._proposal(brief, parent, _edit(answer, parent, task), answers, failures)
+                edit = _edit(choice, parent, task)
+                await self._check_new(edit, task, brief, turn)
             except EditError as error:
                 failures.append(str(error))
-                messages += _given_back(answer, error, brief)
+                messages += self._given_back(choice, error, brief)
+            else:
+                return self._proposal(brief, parent, edit, answers, {"refused": failures, "turns": turn + 1, **detail})
         raise ProposalError(f"{failures[-1]} (Asked twice; the first time: {failures[0]})")
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Learn nothing."""
+        """Remember what was tried, and what came of instructions."""
+        self._attempts.tell(results)
+        if self._aids.instructions:
+            self._aids.instructions.tell(results)
 
     async def aclose(self) -> None:
-        """Close the model."""
-        await close(self._model)
+        """Close the models."""
+        for model in self._models.values():
+            await close(model)
+
+    async def _asked(self, arm: Arm, messages: list[Message], brief: Brief, turn: int) -> tuple[Completion, Choice]:
+        """Return an answer and the text of it that serves this brief; what others have paid for costs nothing here."""
+        model, sample = self._models[arm.model], brief.sample
+        if turn == 0 and sample is not None and sample.of > 1:
+            sampling = replace(arm.sampling, seed=sample.seed, n=sample.of)
+            shared = await model.complete(messages, key=f"{sample.first}/0", sampling=sampling)
+            if choice := shared.choice(sample.index):
+                return shared if sample.index == 0 else replace(shared, usage=FREE_OF_CHARGE), choice
+        sampling = replace(arm.sampling, seed=brief.seed)
+        answer = await model.complete(messages, key=f"{brief.number}/{turn}", sampling=sampling)
+        return answer, Choice(answer.text, answer.finish)
+
+    async def _instructed(
+        self, task: Task, brief: Brief, arm: Arm, tried: Tried, answers: list[Completion]
+    ) -> tuple[Brief, dict[str, Any]]:
+        """Return the brief with the instruction to follow, and what the proposal is to say of it.
+
+        For some briefs a new one is asked for first, and that answer added to ``answers``; one that cannot be used
+        leaves the brief with an instruction that is there.
+        """
+        pool = self._aids.instructions
+        if pool is None or (chosen := pool.chosen(brief)) is None:
+            return brief, {}
+        text, written = chosen.text, None
+        if chosen.write:
+            given: dict[str, Any] = {"beside": Beside(facts=self._aids.facts, tried=tried), "most": MOST}
+            given |= {"instructions": pool.best(brief), "templates": self._aids.templates}
+            messages = render_instruction(task, brief, **given)
+            number = brief.sample.first if brief.sample else brief.number
+            sampling = replace(arm.sampling, seed=number, schema=None)
+            answer = await self._models[arm.model].complete(messages, key=f"{number}/meta", sampling=sampling)
+            answers.append(answer if number == brief.number else replace(answer, usage=FREE_OF_CHARGE))
+            written = cleaned(Choice(answer.text, answer.finish))
+        detail = {INSTRUCTION: written or text} | ({WRITTEN: True} if written else {})
+        return replace(brief, instruction=written or text), detail
+
+    async def _beside(self, brief: Brief, parent: Candidate, tried: Tried) -> Beside:
+        profile = await self._profiled(parent) if brief.profile and self._aids.profile else ""
+        return Beside(facts=self._aids.facts, tried=tried, profile=profile)
+
+    async def _profiled(self, candidate: Candidate) -> str:
+        """Return the profile of a program, measured once; one is measured at a time."""
+        assert self._aids.profile
+        async with self._profiling:
+            if candidate.id not in self._profiles:
+                self._profiles[candidate.id] = await self._aids.profile(candidate)
+            if len(self._profiles) > PROFILES:
+                self._profiles.popitem(last=False)
+            return self._profiles[candidate.id]
+
+    async def _check_new(self, edit: Edit, task: Task, brief: Brief, turn: int) -> None:
+        """Refuse a program that was judged before; the last answer may be one, and is told of as such."""
+        if self._aids.known is None or turn == TURNS - 1:
+            return
+        if known := await self._aids.known(edit.candidate, brief.told):
+            raise EditError(again(known, task.spec.goal))
+
+    def _given_back(self, answer: Choice, error: EditError, brief: Brief) -> list[Message]:
+        return render_retry(
+            answer.text,
+            str(error),
+            excerpt=error.excerpt,
+            edit_mode=brief.edit_mode,
+            truncated=answer.finish == "length",
+            templates=self._aids.templates,
+        )
 
     def _proposal(
-        self, brief: Brief, parent: Candidate, edit: Edit, answers: Sequence[Completion], failures: Sequence[str]
+        self, brief: Brief, parent: Candidate, edit: Edit, answers: Sequence[Completion], detail: Mapping[str, Any]
     ) -> Proposal:
         return Proposal(
             candidate=edit.candidate,
@@ -73,19 +197,23 @@ class ModelProposer:
             operator=brief.operator or edit.mode,
             parents=(parent.id,),
             thought=edit.thought,
-            detail={"model": answers[-1].model, "turns": len(answers), "refused": list(failures)},
+            detail={"model": answers[-1].model, **detail},
             usage=total_usage([answer.usage for answer in answers]),
             latency_s=sum(answer.latency_s for answer in answers),
         )
 
 
-def _edit(answer: Completion, parent: Candidate, task: Task) -> Edit:
+REFUSED = {"refusal", "content_filter"}
+"""How an answer ends that the model, or who runs it, has held back."""
+FREE_OF_CHARGE = ModelUsage(cost_usd=0.0)
+
+
+def _edit(answer: Choice, parent: Candidate, task: Task) -> Edit:
     """Apply an answer; one that was cut off is not trusted, even if what is left of it fits."""
     if answer.finish == "length":
         raise EditError("The answer was cut off at the token limit before it was complete.")
+    if answer.finish in REFUSED:
+        raise EditError(
+            f"The model refused to answer: {' '.join(answer.text.split())[:200].rstrip('.') or 'it gave no reason'}."
+        )
     return apply(answer.text, parent, entry=task.spec.entry, language=task.spec.language)
-
-
-def _given_back(answer: Completion, error: EditError, brief: Brief) -> list[Message]:
-    truncated = answer.finish == "length"
-    return render_retry(answer.text, str(error), excerpt=error.excerpt, edit_mode=brief.edit_mode, truncated=truncated)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 GRACE_S = 2
 """How long requests that are under way may take when the server ends."""
 LOCAL, ANY = ("127.0.0.1", "localhost"), ("*",)
-"""Names under which a server may be addressed: without a token those of this machine, so that no name that somebody else
-lets lead here is served."""
+"""Names under which a server may be addressed: without a token those of this machine, so that no name that somebody
+else lets lead here is served."""
 MAX_BODY = 4 << 20
 """The largest request in bytes."""
 MAX_WAIT_S = 60.0
@@ -160,11 +160,8 @@ def _guarded(answer: Answer, token: str | None) -> Callable[["Request"], Awaitab
 
 
 async def _answered(answer: Answer, request: "Request", token: str | None) -> tuple[int, Any]:
-    if "origin" in request.headers:  # a page of some site, in a browser that can reach this address
-        return 403, {"error": "Pages in a browser are not served here."}
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if token is not None and not hmac.compare_digest(given.encode(), token.encode()):
-        return 401, {"error": "A token is needed: Authorization: Bearer TOKEN, as it was given to `outpace serve`."}
+    if refused := _refused(request, token):
+        return refused
     try:
         return await answer(request)
     except _TooLarge as error:
@@ -175,6 +172,15 @@ async def _answered(answer: Answer, request: "Request", token: str | None) -> tu
         return 409, {"error": str(error)}
     except OutpaceError as error:
         return 503, {"error": str(error)}
+
+
+def _refused(request: "Request", token: str | None) -> tuple[int, Any] | None:
+    if "origin" in request.headers:  # a page of some site, in a browser that can reach this address
+        return 403, {"error": "Pages in a browser are not served here."}
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token is not None and not hmac.compare_digest(given.encode(), token.encode()):
+        return 401, {"error": "A token is needed: Authorization: Bearer TOKEN, as it was given to `outpace serve`."}
+    return None
 
 
 async def _body(request: "Request") -> dict[str, Any]:

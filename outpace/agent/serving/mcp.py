@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 MAX_WAIT_S = 25.0
 """How long a tool may wait for a result: hosts give up on tools that take long."""
 INSTRUCTIONS = (
-    "You improve a program. Read the task with get_task. Then, again and again: get_brief gives you a program with what "
-    "was measured of it, and what to try; submit_candidate takes your new program; get_feedback says what the judge found. "
+    "You improve a program. Read the task with get_task. Then, again and again: get_brief gives you a program with "
+    "what was measured of it, and what to try; submit_candidate takes your new program; get_feedback says what the "
+    "judge found. "
     "A judge outside of your reach checks every answer and takes every time, on inputs that you do not see: change the "
     "program, not the measurement. A brief that you have taken stays yours until a program is submitted for it."
 )

@@ -1,10 +1,15 @@
-"""What somebody outside is told: plain values with stable keys, and nothing of the judge's (no seeds, no held-out case)."""
+"""What somebody outside is told: plain values with stable keys.
+
+Nothing of the judge's is among them: no seeds, no held-out case.
+"""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from outpace.agent.outside import Attended
 from outpace.agent.prompts.render import render
+from outpace.agent.prompts.templates import Templates, templates_of
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Task
@@ -22,7 +27,7 @@ def task_record(task: Task) -> dict[str, Any]:
         "statement": spec.statement,
         "language": spec.language,
         "entry": spec.entry,
-        "goal": {"kind": spec.goal.kind, "name": spec.goal.name, "direction": spec.goal.direction, "unit": spec.goal.unit},
+        "goal": {name: getattr(spec.goal, name) for name in ("kind", "name", "direction", "unit")},
         "packages": list(spec.requires),
         "limits": {
             "wall_s": spec.limits.wall_s,
@@ -50,7 +55,12 @@ def brief_record(task: Task, brief: Brief) -> dict[str, Any]:
 
 def brief_text(task: Task, brief: Brief) -> str:
     """Return a brief as one text."""
-    return "\n".join(message.content for message in render(task, brief))
+    return "\n".join(message.content for message in render(task, brief, templates=_templates(task)))
+
+
+@lru_cache(maxsize=1)  # of the run that is served
+def _templates(task: Task) -> Templates:
+    return templates_of(task)
 
 
 def member_record(member: Member) -> dict[str, Any]:
@@ -80,10 +90,17 @@ def result_record(run: Attended, result: Result) -> dict[str, Any]:
         "brief": result.brief.number,
         "candidate": result.proposal.candidate.id if result.proposal else None,
         "seen_before": result.seen_before,
-        "reason": result.failure or "",
+        "reason": result.failure or _reason(result),
         **judged,
         **standing(run),
     }
+
+
+def _reason(result: Result) -> str:
+    """Return why a program was not judged, if it was not."""
+    if not (result.seen_before and result.proposal):
+        return ""
+    return f"The same program was judged before in this run, as candidate {result.proposal.candidate.id}."
 
 
 def standing(run: Attended) -> dict[str, Any]:
@@ -100,7 +117,8 @@ def standing(run: Attended) -> dict[str, Any]:
 def leaders(members: Sequence[Member]) -> list[dict[str, Any]]:
     """Return the best programs of a run by their evaluations in the search, without their text."""
     return [
-        {"place": place, "candidate": one.candidate.id, **_figures(one.evaluation)} for place, one in enumerate(members, 1)
+        {"place": place, "candidate": one.candidate.id, **_figures(one.evaluation)}
+        for place, one in enumerate(members, 1)
     ]
 
 

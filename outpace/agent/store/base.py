@@ -138,7 +138,7 @@ class KeepsRuns(Protocol):
         ...
 
     def hold(self, run: str, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
-        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another is, for that long."""
+        """Be the one process that carries the run on while the block lasts; ``StoreError`` if another is so long."""
         ...
 
     def is_held(self, run: str) -> bool:
@@ -181,6 +181,10 @@ class Recalls(Protocol):
         """Return the recorded answer of a request, if there is one."""
         ...
 
+    def completions(self, run: str) -> Iterator[tuple[str, Completion]]:
+        """Yield all recorded answers with the keys of their requests, in the order of these texts."""
+        ...
+
     def results(self, run: str) -> Iterator[Result]:
         """Yield all results in the order in which they were recorded."""
         ...
@@ -199,6 +203,13 @@ class Recalls(Protocol):
 
     def evaluation(self, run: str, candidate: str) -> Evaluation | None:
         """Return the run's earlier evaluation of a candidate, if it has one (``infra`` does not count)."""
+        ...
+
+    def known(self, run: str, candidate: Candidate, *, before: int | None = None) -> Member | None:
+        """Return the run's member that is this program, if there is one: the candidate itself, or one of its shape.
+
+        Of several the first. With ``before`` only the run's first so many results count.
+        """
         ...
 
     def confirmations(self, run: str, candidate: str) -> dict[Split, Evaluation]:

@@ -9,103 +9,28 @@
                 yield store
 """
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
 
-from outpace.agent.budget import Budget, Spent
-from outpace.agent.models.base import Completion
+from outpace.agent.budget import Spent
+from outpace.agent.models.base import Choice, Completion
 from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Result
-from outpace.agent.store.base import Duel, Pending, Run, RunConfig, Store, Surprise, Verification
-from outpace.errors import OutpaceError, StoreError, UnknownName, UsageError
-from outpace.evaluators.base import Evaluation, Measurement, Noise, Stage, Status
-from outpace.tasks.candidate import Candidate
-from outpace.tasks.spec import Goal
+from outpace.agent.store.base import Duel, Pending, Run, Store, Surprise, Verification
+from outpace.agent.store.samples import GOAL, NOISE, config, judged, land, program, propose, refusal
+from outpace.errors import StoreError, UnknownName, UsageError
+from outpace.evaluators.base import Evaluation, Noise, Status
 
-GOAL = Goal(kind="metric", name="gap", direction="minimise", unit="%", best_known=0.1)
-NOISE = Noise(clock="cpu", floor=0.1 + 0.2, wall=1 / 3, cpu=5e-324, pairs=24)
-
-
-def config(task: str = "packing", **changes: Any) -> RunConfig:
-    """Return a configuration with nothing left at its default."""
-    fields: dict[str, Any] = {
-        "task": f"./{task}",
-        "task_name": task,
-        "task_fingerprint": "f00d",
-        "goal": GOAL,
-        "strategy": "islands",
-        "proposer": "operators",
-        "seed": 7,
-        "budget": Budget(evaluations=100, usd=0.1),
-        "workers": 2,
-        "sandbox": "bubblewrap",
-        "level": "C",
-        "strategy_params": {"islands": 3, "exploitation": 0.7},
-        "proposer_params": {"names": ["a", "b"], "deep": {"on": True, "off": None}},
-    }
-    return RunConfig(**fields | changes)
-
-
-def program(text: str) -> Candidate:
-    """Return a candidate of two files, the second always the same."""
-    return Candidate({"program.py": text, "data/notes.txt": "unchanged\n"})
-
-
-def judged(score: float | None, status: Status = "ok") -> Evaluation:
-    """Return an evaluation with nothing left at its default; one that failed has no score."""
-    clock = {"baseline_wall_ns": (3, 2**62), "baseline_cpu_ns": (1, 1), "candidate_cpu_ns": ()}
-    batches = {"baseline_calls": (1, 8), "candidate_calls": (1000, 1), "groups": (0, 3)}
-    return Evaluation(
-        status=status,
-        score=score,
-        interval=None if score is None else (score - 0.25, score + 0.25),
-        metrics={"case/1k": 0.1 + 0.2, "ops": 5e-324},
-        measurements=(Measurement(case="1k", candidate_wall_ns=(7,), **clock, **batches),),
-        feedback="expected 3, came 4\n\udce9\x00 ünï",
-        stages=(Stage(name="load", wall_s=1 / 3, passed=True), Stage(name="check", wall_s=0.0, passed=False)),
-        machine={"cpu": "x86", "cores": "2"},
-        wall_s=0.123456789,
-    )
-
-
-def propose(store: Store, run: Run, brief: Brief, candidate: Candidate, *, parents: Sequence[str] = ()) -> Proposal:
-    """Record a brief and a proposal of it, with nothing left at its default."""
-    usage = ModelUsage(calls=2, input_tokens=10, cached_tokens=4, output_tokens=3, reasoning_tokens=1, cost_usd=0.01)
-    proposal = Proposal(
-        candidate=candidate,
-        proposer="model:small",
-        operator="tune",
-        parents=tuple(parents),
-        thought="try a bigger step",
-        detail={"sigma": 0.5, "path": [1, [2, {}]]},
-        usage=usage,
-        latency_s=0.75,
-    )
-    store.add_brief(run.id, brief, {"asks": brief.number})
-    store.add_proposal(run.id, brief.number, proposal)
-    return proposal
-
-
-def land(
-    store: Store, run: Run, candidate: Candidate, evaluation: Evaluation, *, parents: Sequence[Member] = ()
-) -> Result:
-    """Take one candidate all the way; its brief's number follows from what is there."""
-    brief = Brief(number=sum(store.statuses(run.id).values()), parents=tuple(parents), seed=2**31 - 1)
-    proposal = propose(store, run, brief, candidate, parents=[parent.candidate.id for parent in parents])
-    known = store.evaluation(run.id, candidate.id)
-    result = Result(brief=brief, proposal=proposal, evaluation=known or evaluation, seen_before=known is not None)
-    store.add_result(run.id, result)
-    return result
-
-
-def refusal(call: Callable[[], object], kind: type[OutpaceError]) -> str:
-    """Return the text of the error that ``call`` must raise."""
-    try:
-        call()
-    except kind as error:
-        assert type(error) is kind
-        return str(error)
-    raise AssertionError(f"expected {kind.__name__}")
+__all__ = [
+    "GOAL",
+    "NOISE",
+    "StoreContract",
+    "config",
+    "judged",
+    "land",
+    "program",
+    "propose",
+    "refusal",
+]
 
 
 class RunContract:
@@ -265,7 +190,9 @@ class RecordContract:
         usage = ModelUsage(
             calls=1, input_tokens=100, cached_tokens=20, output_tokens=30, reasoning_tokens=4, cost_usd=0.5
         )
-        answer = Completion(text="do \ud83d this\x00", model="small", finish="length", usage=usage, latency_s=1.5)
+        others = (Choice("or \ud83d that\x00"), Choice("", "refusal"))
+        text = "do \ud83d this\x00"
+        answer = Completion(text=text, model="small", finish="length", usage=usage, latency_s=1.5, others=others)
         store.add_completion(run.id, "1/0", answer)
         store.add_completion(run.id, "1/1", Completion(text="", model="local"))
         assert store.completion(run.id, "1/0") == answer
@@ -275,6 +202,19 @@ class RecordContract:
         assert store.spent(run.id) == Spent(model_calls=2, tokens=154, usd=0.5, unpriced_calls=1)
         refusal(lambda: store.add_completion(run.id, "1/0", answer), StoreError)
         assert store.spent(run.id).model_calls == 2
+
+    def test_all_answers_of_a_run_come_back_with_their_keys(self, store: Store) -> None:
+        """However many there are, and none of another run."""
+        run, other = store.add_run(config()), store.add_run(config())
+        assert list(store.completions(run.id)) == []
+        keys = [f"{number}/{turn}" for number in range(300) for turn in (0, 1)]
+        answers = {key: Completion(text=f"answer to {key}", model="m") for key in keys}
+        for key, answer in answers.items():
+            store.add_completion(run.id, key, answer)
+        store.add_completion(other.id, "1/0", Completion(text="theirs", model="n"))
+        found = list(store.completions(run.id))
+        assert [key for key, _ in found] == sorted(answers)
+        assert dict(found) == answers
 
     def test_threads_may_share_it(self, store: Store) -> None:
         """A worker thread writes while another one reads and writes for somebody else."""
@@ -352,6 +292,63 @@ class FindingContract:
         assert (again.seen_before, again.evaluation) == (True, judged(2.0))
         assert store.evaluation(run.id, candidate.id) == judged(2.0)
         assert store.evaluation(other.id, candidate.id) is None
+
+    def test_a_program_is_known_however_it_is_written(self, store: Store) -> None:
+        """The candidate itself or one of its shape, the first of them, in this run and among the results that count."""
+        run, other = store.add_run(config()), store.add_run(config())
+        first, again = program("x = 1\n"), program("x  =  1  # one\n")
+        assert store.known(run.id, first) is None
+        land(store, run, first, judged(None, "infra"))
+        assert store.known(run.id, again) is None
+        land(store, run, first, judged(2.0))
+        for candidate in (first, again):
+            assert store.known(run.id, candidate) == Member(first, judged(2.0))
+            assert store.known(run.id, candidate, before=1) is None
+            assert store.known(run.id, candidate, before=2) == Member(first, judged(2.0))
+            assert store.known(other.id, candidate) is None
+        assert store.known(run.id, program("x = 2\n")) is None
+
+    def test_the_same_program_written_otherwise_is_no_second_member(self, store: Store) -> None:
+        """What was proposed is kept as it was; the result tells of the candidate that was evaluated."""
+        run, first, again = store.add_run(config()), program("x = 1\n"), program("x = 1  # one\n")
+        land(store, run, first, judged(2.0))
+        brief = Brief(number=1, parents=(Member(first, judged(2.0)),), seed=0)
+        proposal = propose(store, run, brief, again)
+        assert store.pending(run.id) == [Pending(brief=brief, proposal=proposal)]
+        result = Result(
+            brief=brief, proposal=replace(proposal, candidate=first), evaluation=judged(2.0), seen_before=True
+        )
+        stranger = replace(result, proposal=replace(proposal, candidate=program("x = 2\n")))
+        for wrong in (stranger, replace(result, seen_before=False)):
+            refusal(lambda one=wrong: store.add_result(run.id, one), StoreError)  # type: ignore[misc]
+        store.add_result(run.id, result)
+        assert list(store.results(run.id))[-1] == result
+        assert store.candidate(again.id) == again
+        assert store.evaluation(run.id, again.id) is None
+        assert store.top(run.id, 9) == [Member(first, judged(2.0))]
+        assert store.spent(run.id).evaluations == 1
+        assert store.history(run.id) == [(1, 2.0)]
+        refusal(
+            lambda: store.add_brief(run.id, Brief(number=2, parents=(Member(again, judged(2.0)),), seed=0), {}),
+            StoreError,
+        )
+
+    def test_of_two_ways_to_write_a_program_either_may_come_first(self, store: Store) -> None:
+        """Both were in flight: the result that shares the evaluation may be told before that of its maker."""
+        run, first, again = store.add_run(config()), program("x = 1\n"), program("x = 1  # one\n")
+        briefs = [Brief(number=number, parents=(), seed=0) for number in (0, 1)]
+        shared, made = (propose(store, run, *one) for one in zip(briefs, (again, first), strict=True))
+        told = [
+            Result(
+                brief=briefs[0], proposal=replace(shared, candidate=first), evaluation=judged(2.0), seen_before=True
+            ),
+            Result(brief=briefs[1], proposal=made, evaluation=judged(2.0)),
+        ]
+        for result in told:
+            store.add_result(run.id, result)
+        assert list(store.results(run.id)) == told
+        assert [member.candidate for member in store.top(run.id, 5)] == [first]
+        assert store.spent(run.id).evaluations == 1
 
     def test_of_two_results_of_one_evaluation_either_may_come_first(self, store: Store) -> None:
         """Two briefs led to one program at once: the one that shared the evaluation may be told before its maker."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, insert, inspect, select, update
+from sqlalchemy import Connection, func, insert, inspect, select, text, update
 
 from outpace.agent.store.codec import decode, encode
 from outpace.agent.store.schema import (
@@ -11,6 +11,7 @@ from outpace.agent.store.schema import (
     duels,
     metadata,
     noises,
+    programs,
     runs,
     schema_version,
     surprises,
@@ -29,13 +30,20 @@ def _judge(connection: Connection) -> None:
     """
     for table in (noises, duels, surprises, verifications):
         table.create(connection)
-    for number, text in connection.execute(select(runs.c.number, runs.c.config)).all():
-        config = decode(text)
+    for number, plain in connection.execute(select(runs.c.number, runs.c.config)).all():
+        config = decode(plain)
         config["level"] = "D" if config["sandbox"] == "process" else "C"
         connection.execute(update(runs).where(runs.c.number == number).values(config=encode(config, what="config")))
 
 
-MIGRATIONS: Mapping[int, Migration] = {2: _judge}
+def _shapes(connection: Connection) -> None:
+    """Add the shapes of programs; those that are here already get theirs when they are proposed again."""
+    connection.execute(text("ALTER TABLE programs ADD COLUMN shape VARCHAR(16)"))
+    for index in programs.indexes:
+        index.create(connection)
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: _judge, 3: _shapes}
 """Version → what makes it out of the version before; each in one transaction, never changed once released."""
 
 

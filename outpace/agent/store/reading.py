@@ -3,20 +3,38 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from outpace.agent.budget import Spent
 from outpace.agent.models.base import Completion
-from outpace.agent.proposal import Result
+from outpace.agent.proposal import Member, Result
 from outpace.agent.store.base import Pending
 from outpace.agent.store.codec import decode
 from outpace.agent.store.loading import Loading, result_rows
 from outpace.agent.store.records import brief_from, brief_members, completion_from, proposal_from
-from outpace.agent.store.schema import briefs, completions, confirmations, members, proposals, results, tallies
+from outpace.agent.store.schema import (
+    briefs,
+    completions,
+    confirmations,
+    members,
+    programs,
+    proposals,
+    results,
+    tallies,
+)
 from outpace.evaluators.base import Evaluation
+from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Split
 
 BATCH = 256  # results read in one short transaction
+KNOWN = tuple(
+    select(members.c.candidate, members.c.seq)
+    .select_from(
+        programs.join(members, and_(members.c.candidate == programs.c.id, members.c.run == bindparam("of_run")))
+    )
+    .where(column == bindparam("program"))
+    for column in (programs.c.id, programs.c.shape)
+)
 
 
 class Reading(Loading):
@@ -29,6 +47,19 @@ class Reading(Loading):
             query = select(completions).where(completions.c.run == number, completions.c.key == key)
             row = connection.execute(query).mappings().one_or_none()
         return completion_from(dict(row)) if row else None
+
+    def completions(self, run: str) -> Iterator[tuple[str, Completion]]:
+        """Yield all recorded answers with the keys of their requests, in the order of these texts."""
+        after = ""
+        while True:
+            with self._read() as connection:
+                number, _ = self._run(connection, run)
+                query = select(completions).where(completions.c.run == number, completions.c.key > after)
+                rows = connection.execute(query.order_by(completions.c.key).limit(BATCH)).mappings().all()
+            yield from ((row["key"], completion_from(dict(row))) for row in rows)
+            if len(rows) < BATCH:
+                return
+            after = rows[-1]["key"]
 
     def results(self, run: str) -> Iterator[Result]:
         """Yield all results in the order in which they were recorded."""
@@ -97,6 +128,24 @@ class Reading(Loading):
             query = select(members.c.evaluation).where(members.c.run == number, members.c.candidate == candidate)
             key: int | None = connection.execute(query).scalar()
             return None if key is None else self._load_evaluations(connection, [key])[key]
+
+    def known(self, run: str, candidate: Candidate, *, before: int | None = None) -> Member | None:
+        """Return the run's member that is this program, if there is one: the candidate itself, or one of its shape.
+
+        Of several the first. With ``before`` only the run's first so many results count.
+        """
+        with self._read() as connection:
+            number, _ = self._run(connection, run)
+            rows = [
+                row
+                for query, program in zip(KNOWN, (candidate.id, candidate.shape), strict=True)
+                for row in connection.execute(query, {"of_run": number, "program": program})
+                if before is None or row.seq < before
+            ]
+            if not rows:
+                return None
+            first = min(rows, key=lambda row: int(row.seq)).candidate
+            return self._load_members(connection, number, [first])[first]
 
     def confirmations(self, run: str, candidate: str) -> dict[Split, Evaluation]:
         """Return the last confirmation of a candidate for each split."""

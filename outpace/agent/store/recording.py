@@ -39,11 +39,12 @@ MEMBERS_AMONG = select(members.c.candidate).where(
     members.c.run == bindparam("of_run"), members.c.candidate.in_(bindparam("ids", expanding=True))
 )
 STANDING = (
-    select(tallies, proposals.c.candidate.label("proposed"), members.c.evaluation.label("judged"))
+    select(tallies, programs.c.id.label("proposed"), programs.c.shape, members.c.evaluation.label("judged"))
     .select_from(
         tallies.outerjoin(proposals, and_(proposals.c.run == tallies.c.run, proposals.c.brief == bindparam("brief")))
+        .outerjoin(programs, programs.c.id == proposals.c.candidate)
         # the candidate's first evaluation in this run, if it has one
-        .outerjoin(members, and_(members.c.run == tallies.c.run, members.c.candidate == proposals.c.candidate))
+        .outerjoin(members, and_(members.c.run == tallies.c.run, members.c.candidate == bindparam("told")))
     )
     .where(tallies.c.run == bindparam("of_run"))
     .with_for_update(of=tallies)
@@ -56,7 +57,10 @@ ADD_MEMBER, ADD_BEST, ADD_CONFIRMATION = insert(members), insert(best), insert(c
 ADD_EVALUATION = insert(evaluations)
 # "ON CONFLICT DO NOTHING" reads the same for PostgreSQL and SQLite, and PostgreSQL's spelling compiles for both.
 KEEP_TEXT = postgresql.insert(texts).on_conflict_do_nothing()
-KEEP_PROGRAM = postgresql.insert(programs).on_conflict_do_nothing()
+ADD_PROGRAM = postgresql.insert(programs)
+KEEP_PROGRAM = ADD_PROGRAM.on_conflict_do_update(
+    index_elements=[programs.c.id], set_={"shape": ADD_PROGRAM.excluded.shape}, where=programs.c.shape.is_(None)
+)
 
 
 class Recording(Database):
@@ -100,10 +104,11 @@ class Recording(Database):
         brief = result.brief.number
         with self._write(f"the result of brief {brief} of run {run}") as connection:
             number, goal = self._run(connection, run)
-            standing = connection.execute(STANDING, {"of_run": number, "brief": brief}).one()
-            _as_proposed(result, standing.proposed)
+            told = result.proposal and result.proposal.candidate.id
+            standing = connection.execute(STANDING, {"of_run": number, "brief": brief, "told": told}).one()
+            _as_proposed(result, standing)
             row: dict[str, Any] = {"run": number, "seq": standing.results, "brief": brief, "evaluation": None}
-            row |= {"candidate": result.proposal and result.proposal.candidate.id, "seen_before": result.seen_before}
+            row |= {"candidate": told, "seen_before": result.seen_before}
             row["failure"] = None if result.failure is None else pack(result.failure)
             if result.evaluation:
                 row["evaluation"] = self._judged(connection, row, result.evaluation, goal, standing.judged)
@@ -135,7 +140,8 @@ class Recording(Database):
 
     def _keep_program(self, connection: Connection, candidate: Candidate) -> None:
         files = {path: digest(text) for path, text in candidate.files.items()}
-        if connection.execute(KEEP_PROGRAM, {"id": candidate.id, "files": encode(files)}).rowcount:
+        row = {"id": candidate.id, "files": encode(files), "shape": candidate.shape}
+        if connection.execute(KEEP_PROGRAM, row).rowcount:
             for text in set(candidate.files.values()):
                 self._keep_text(connection, text)
 
@@ -168,14 +174,22 @@ def _all_known(brief: int, unknown: Collection[str]) -> None:
         raise StoreError(f"{text}; {', '.join(sorted(unknown))} is not.")
 
 
-def _as_proposed(result: Result, recorded: str | None) -> None:
-    """Hold a result against the proposal that is recorded for its brief."""
-    told = result.proposal and result.proposal.candidate.id
+def _as_proposed(result: Result, standing: Row[Any]) -> None:
+    """Hold a result against the proposal that is recorded for its brief.
+
+    Where the candidate was seen before, it may be another one of the same shape.
+    """
+    told, recorded = result.proposal.candidate if result.proposal else None, standing.proposed
     text = f"Cannot record the result of brief {result.brief.number}: "
-    if told is None and result.evaluation:
-        raise StoreError(f"{text}it tells of an evaluation and of no proposal.")
-    if told is not None and told != recorded:
-        raise StoreError(f"{text}it tells of the candidate {told}, its proposal as recorded of {recorded or 'none'}.")
+    if told is None:
+        if result.evaluation:
+            raise StoreError(f"{text}it tells of an evaluation and of no proposal.")
+        return
+    alike = recorded is not None and result.seen_before and standing.shape in (None, told.shape)
+    if told.id != recorded and not alike:
+        raise StoreError(
+            f"{text}it tells of the candidate {told.id}, its proposal as recorded of {recorded or 'none'}."
+        )
 
 
 def _count(connection: Connection, run: int, **add: float) -> None:

@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from outpace.agent.budget import Budget
-from outpace.agent.models.base import Completion
-from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal
+from outpace.agent.models.base import Choice, Completion
+from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Sample
 from outpace.agent.store.base import RunConfig
 from outpace.agent.store.codec import decode, encode, finite, pack, unpack
 from outpace.evaluators.base import Evaluation, Measurement, Stage
@@ -35,6 +35,7 @@ def brief_to(brief: Brief) -> str:
     plain = {name: getattr(brief, name) for name in Brief.__dataclass_fields__ if name != "number"}
     plain["parents"] = [member.candidate.id for member in brief.parents]
     plain["inspirations"] = [member.candidate.id for member in brief.inspirations]
+    plain["sample"] = brief.sample and asdict(brief.sample)
     return encode(plain, what="brief")
 
 
@@ -47,7 +48,9 @@ def brief_from(number: int, plain: Mapping[str, Any], member: MemberOf) -> Brief
     """Return a brief of its decoded JSON; ``member`` finds members by candidate id."""
     parents = tuple(member(candidate) for candidate in plain["parents"])
     inspirations = tuple(member(candidate) for candidate in plain["inspirations"])
-    return Brief(**{**plain, "number": number, "parents": parents, "inspirations": inspirations})
+    sample = Sample(**plain["sample"]) if plain.get("sample") else None
+    known = {**plain, "number": number, "parents": parents, "inspirations": inspirations, "sample": sample}
+    return Brief(**known)
 
 
 def proposal_to(proposal: Proposal) -> dict[str, Any]:
@@ -79,7 +82,9 @@ def completion_to(completion: Completion) -> dict[str, Any]:
 def completion_from(row: Row) -> Completion:
     """Return a model's answer of its column values."""
     plain = decode(row["data"])
-    return Completion(**{**plain, "text": unpack(row["text"]), "usage": ModelUsage(**plain["usage"])})
+    others = tuple(Choice(**one) for one in plain.get("others", ()))  # rows written before there were any lack it
+    usage = ModelUsage(**plain["usage"])
+    return Completion(**{**plain, "text": unpack(row["text"]), "usage": usage, "others": others})
 
 
 def evaluation_to(evaluation: Evaluation, goal: Goal) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The tables of the store (version 2). Rows are only ever added, but for the tallies, which follow from them.
+"""The tables of the store (version 3). Rows are only ever added, but for the tallies, which follow from them, and the
+shapes of programs, which older versions did not know.
 
 ``run`` columns hold the run's number, not its id. Programs stand apart from the rows that are scanned: a candidate is a
 list of (path, key of a text), texts are compressed and kept once.
@@ -21,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -44,7 +45,9 @@ programs = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("files", Text, nullable=False),  # JSON: path -> key of a text
+    Column("shape", String(16)),  # as of the candidate; NULL: kept by an older version and not proposed since
 )
+Index("programs_by_shape", programs.c.shape)
 
 runs = Table(
     "runs",
@@ -100,7 +103,7 @@ completions = Table(
     Column("data", Text, nullable=False),
 )
 
-proposals = Table(
+proposals = Table(  # the program as it was proposed
     "proposals",
     metadata,
     Column("run", Integer, primary_key=True, autoincrement=False),
@@ -130,7 +133,7 @@ evaluations = Table(
     Column("measurements", LargeBinary),
 )
 
-results = Table(
+results = Table(  # of a program of a shape that was known: the candidate that was evaluated, not the one as proposed
     "results",
     metadata,
     Column("run", Integer, primary_key=True, autoincrement=False),
@@ -144,7 +147,7 @@ results = Table(
     UniqueConstraint("run", "brief"),
 )
 
-members = Table(  # the first evaluation of each candidate of a run that is not ``infra``
+members = Table(  # the first evaluation of each candidate of a run that is not ``infra``; one candidate of each shape
     "members",
     metadata,
     Column("run", ForeignKey("runs.number"), primary_key=True, autoincrement=False),

@@ -13,7 +13,8 @@ class Strategy(Protocol):
     Constructed as ``Class(goal, seed=…, **parameters)``. Its memory is a fold over what it was told; ``state`` holds
     the rest (counters of asks), small and JSON, so that ``tell`` of all stored results followed by ``restore`` of the
     last stored state gives the same next asks as no interruption. The first result told is the starting program's, with
-    ``brief.number`` 0.
+    ``brief.number`` 0. Where models are asked, briefs get other numbers on their way (``Guided``) and results come of
+    repairs that nobody here asked for: a strategy knows its own by their ``note``.
     """
 
     def __init__(self, goal: Goal, *, seed: int = 0) -> None:

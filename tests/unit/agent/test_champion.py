@@ -29,11 +29,11 @@ Pair = tuple[str, str]
 
 
 def program(name: str) -> Candidate:
-    return Candidate({"program.py": f"# {name}\n"})
+    return Candidate({"program.py": f"{name = }\n"})
 
 
 def name_of(candidate: Candidate) -> str:
-    return candidate.program[2:-1]
+    return candidate.program.split("'")[1]
 
 
 def times(value: float) -> Evaluation:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from outpace.agent.models.base import Message, Sampling
-from outpace.agent.models.chat import Garbled, answer_of, finish_of, request_of, total_usage, usage_of
+from outpace.agent.models.base import Choice, Message, Sampling
+from outpace.agent.models.chat import Garbled, Reply, answer_of, finish_of, request_of, total_usage, usage_of
 from outpace.agent.proposal import ModelUsage
 
 
@@ -73,14 +73,28 @@ def test_finish_reasons(word: str | None, finish: str) -> None:
     assert finish_of(word) == finish
 
 
-def answer(**message: Any) -> bytes:
-    return json.dumps({"model": "m-1", "choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+def choice(finish: str = "stop", **message: Any) -> dict[str, Any]:
+    return {"message": message, "finish_reason": finish}
+
+
+def answer(*choices: Any, **message: Any) -> bytes:
+    return json.dumps({"model": "m-1", "choices": [*choices, *([choice(**message)] if message else [])]}).encode()
 
 
 def test_answers_are_read() -> None:
-    assert answer_of(answer(content="text")) == ("text", "stop", "m-1", ModelUsage(calls=1))
-    assert answer_of(answer(content=None))[0] == ""
-    assert answer_of(answer(content=None, refusal="I will not."))[:2] == ("I will not.", "refusal")
+    assert answer_of(answer(content="text")) == Reply((Choice("text"),), "m-1", ModelUsage(calls=1))
+    assert answer_of(answer(content=None)).choices == (Choice(""),)
+    assert answer_of(answer(content=None, refusal="I will not.")).choices == (Choice("I will not.", "refusal"),)
+
+
+def test_all_texts_of_an_answer_are_read_each_with_its_own_finish() -> None:
+    body = answer(choice(content="one"), {"message": 3}, choice("length", content="two"), None, choice(content=["x"]))
+    assert answer_of(body).choices == (Choice("one"), Choice("two", "length"))
+
+
+def test_a_request_says_how_many_answers_only_where_it_is_not_one() -> None:
+    assert "n" not in request_of([], Sampling(), limit_name="max_tokens")
+    assert request_of([], Sampling(n=4), limit_name="max_tokens")["n"] == 4
 
 
 @pytest.mark.parametrize(

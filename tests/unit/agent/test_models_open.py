@@ -90,15 +90,17 @@ def test_scripted(tmp_path: Path) -> None:
         open_model(f"scripted:{tmp_path / 'answers.jsonl'}", base_url="http://127.0.0.1/v1")
 
 
-@pytest.mark.parametrize("spec", ["openai", "openai:", "scripted", "scripted:"])
+@pytest.mark.parametrize("spec", ["openai", "openai:", "scripted", "scripted:", "vllm", "vllm:"])
 def test_half_a_name(spec: str) -> None:
-    with pytest.raises(UsageError, match=r"is half a name\. Expected (openai:NAME|scripted:PATH)"):
+    with pytest.raises(UsageError, match=r"is half a name\. Expected (openai:NAME|scripted:PATH|vllm:MODEL)"):
         open_model(spec)
 
 
 @pytest.mark.parametrize("spec", ["gpt-nonesuch", "opnai:tiny", "", ":", "not a module:attribute", "openai.tiny"])
 def test_an_unknown_name_shows_what_there_is(spec: str) -> None:
-    with pytest.raises(UnknownName, match=r"Available: openai:NAME, package\.module:attribute, scripted:PATH"):
+    with pytest.raises(
+        UnknownName, match=r"Available: openai:NAME, package\.module:attribute, scripted:PATH, vllm:MODEL"
+    ):
         open_model(spec)
 
 

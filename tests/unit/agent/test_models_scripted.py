@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outpace.agent.models.base import Completion, Message
+from outpace.agent.models.base import Choice, Completion, Message, Sampling
 from outpace.agent.models.scripted import Answer, ScriptedModel
 from outpace.errors import ModelPermanent, UsageError
 
@@ -28,6 +28,19 @@ def test_a_script_that_is_used_up_says_so() -> None:
     ask(model)
     with pytest.raises(ModelPermanent, match="no answer for request 1/0: 0 of 1 are left"):
         ask(model)
+
+
+def test_several_answers_are_taken_for_one_request() -> None:
+    messages, three = [Message("user", "improve it")], Sampling(n=3)
+    model = ScriptedModel(["one", Answer(text="two", finish="length"), "three", "four"])
+    both = [asyncio.run(model.complete(messages, key=f"{number}/0", sampling=three)) for number in range(2)]
+    assert both[0].others == (Choice("two", "length"), Choice("three"))
+    assert (both[0].usage.calls, both[1].text, both[1].others) == (1, "four", ())
+    cycling = ScriptedModel(["one", "two"], cycle=True)
+    assert [one.text for one in asyncio.run(cycling.complete(messages, key="1/0", sampling=three)).others] == [
+        "two",
+        "one",
+    ]
 
 
 def test_a_cycling_script_starts_over() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def program(value: int) -> Candidate:
 
 
 def value_of(candidate: Candidate) -> int:
-    return int(candidate.program.split("=")[1])
+    return int(candidate.program.split("=")[1].split("#")[0])
 
 
 class Climb:
@@ -223,6 +224,71 @@ def test_the_same_candidate_twice_in_flight_is_evaluated_once(store: Store) -> N
     sit(store, run, proposer, judge)
     assert judge.seen.count(1) == 1
     assert len(judge.seen) == 4
+
+
+class Rewrite(Propose):
+    """Writes the number that is asked for, each time with another comment."""
+
+    async def propose(self, task: Task, brief: Brief) -> Proposal:
+        proposal = await super().propose(task, brief)
+        (value,) = proposal.candidate.files.values()
+        return replace(proposal, candidate=Candidate({"program.py": f"# try {brief.number}\n{value}"}))
+
+
+def test_the_same_program_written_otherwise_is_not_evaluated_again(store: Store) -> None:
+    """Its result tells of the candidate that was evaluated; what was proposed stays in the store as it was."""
+    run, judge = begin(store, evaluations=3), Judge()
+    proposer = Rewrite(lambda brief: 1 + brief.number // 4)
+    _, search = sit(store, run, proposer, judge)
+    assert judge.seen == [1, 2, 3]
+    assert proposer.asked == list(range(1, 9))
+    told = proposer.told[1:]
+    assert [result.seen_before for result in told] == [False, True, True, False, True, True, True, False]
+    first = [
+        Candidate({"program.py": f"# try {number}\nVALUE = {value}\n"}) for number, value in ((1, 1), (4, 2), (8, 3))
+    ]
+    candidates = [result.proposal.candidate for result in told if result.proposal]
+    assert candidates == [first[0]] * 3 + [first[1]] * 4 + [first[2]]
+    assert list(store.results(run.id))[1:] == told
+    assert [member.candidate for member in store.top(run.id, 9)] == [*reversed(first), TASK.start]
+    assert store.candidate(Candidate({"program.py": "# try 2\nVALUE = 1\n"}).id).program.startswith("# try 2")
+    assert store.spent(run.id).evaluations == 3 + 1
+    assert search.best and search.best.proposal and search.best.proposal.candidate == first[2]
+
+
+def test_two_ways_to_write_a_program_at_once_are_evaluated_once(store: Store) -> None:
+    run, judge = begin(store, workers=4, evaluations=4), Judge(latency_s=0.05)
+    proposer = Rewrite(lambda brief: 1 if brief.number <= 4 else brief.number)
+    sit(store, run, proposer, judge)
+    assert judge.seen.count(1) == 1
+    assert len(judge.seen) == 4
+    ones = {r.proposal.candidate for r in proposer.told[1:] if r.proposal and value_of(r.proposal.candidate) == 1}
+    assert len(ones) == 1
+    assert sum(result.seen_before for result in proposer.told) == 3
+
+
+def test_comments_on_the_start_are_no_new_program(store: Store) -> None:
+    run, judge = begin(store, evaluations=1), Judge()
+    proposer = Rewrite(lambda brief: brief.number // 3)
+    sit(store, run, proposer, judge)
+    assert judge.seen == [1]
+    assert [r.proposal.candidate.id for r in proposer.told[1:3] if r.proposal] == [TASK.start.id] * 2
+
+
+def test_a_stored_proposal_that_became_known_meanwhile_is_served_by_what_is_known(store: Store) -> None:
+    """Both were in flight when the sitting ended; the store holds the proposal as it was written."""
+    run = begin(store, evaluations=1)
+    start = Member(TASK.start, Evaluation(status="ok", score=0.0))
+    for number, text in ((1, "VALUE = 7\n"), (2, "VALUE = 7  # again\n")):
+        brief = Brief(number=number, parents=(start,), seed=5)
+        store.add_brief(run.id, brief, {"asked": number})
+        candidate = Candidate({"program.py": text})
+        proposal = Proposal(candidate=candidate, proposer="test", operator="x", parents=(TASK.start.id,))
+        store.add_proposal(run.id, number, proposal)
+    proposer, judge = Propose(up), Judge()
+    sit(store, run, proposer, judge)
+    assert (proposer.asked, judge.seen) == ([], [7])
+    assert [result.seen_before for result in store.results(run.id)] == [False, False, True]
 
 
 def test_a_failed_proposal_is_told_with_its_reason_and_the_run_goes_on(store: Store) -> None:

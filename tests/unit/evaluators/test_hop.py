@@ -16,6 +16,7 @@ from outpace.tasks.candidate import Candidate
 from outpace.tasks.deadline import Passed
 from outpace.tasks.spec import Case, Goal, Output, Problem, Task, TaskSpec
 
+
 def endless() -> None:
     while True:
         with contextlib.suppress(Exception):  # what a careless checker does

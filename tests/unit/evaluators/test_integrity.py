@@ -405,8 +405,9 @@ def f(number):
 
 def test_who_looks_ahead_from_the_second_problem_on_is_found_too() -> None:
     """Which of the problems is asked about is drawn by chance, so a good beginning is no cover."""
+    goal = Goal(kind="metric", name="kept", direction="maximise")
     about = Drawn(
-        replace(spec(), goal=Goal(kind="metric", name="kept", direction="maximise"), cases=(Case(name="c", instances=6),)),
+        replace(spec(), goal=goal, cases=(Case(name="c", instances=6),)),
         Candidate({"program.py": LATER}),
         driver=DRIVER,
     )

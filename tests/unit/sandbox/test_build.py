@@ -22,6 +22,7 @@ from outpace.plugins import available, load
 from outpace.sandbox.base import Job, Reply, Sandbox
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal, Task, TaskSpec
+from tests.hosts import needs_sandbox
 
 SANDBOXES = [name for name in ("process", "bubblewrap", "zygote") if name in available("sandbox")]
 RUN = """
@@ -327,7 +328,6 @@ sandbox = load("sandbox", sys.argv[2])()
 asyncio.run(main(sandbox))
 sandbox.close()
 """
-from tests.hosts import needs_sandbox
 
 
 @pytest.mark.parametrize("name", ["bubblewrap", "zygote"])

@@ -8,12 +8,16 @@ import pytest
 
 from outpace.agent.budget import Spent
 from outpace.agent.cli.dossier import Dossier, description
-from outpace.agent.cli.report import record, words
+from outpace.agent.cli.harvest import HEAD, Harvest
+from outpace.agent.cli.report import record, stored, words
 from outpace.agent.cli.text import gain_text
 from outpace.agent.confirm import Confirmed
 from outpace.agent.evolve import Report
 from outpace.agent.proposal import Brief, Member, Proposal, Result
+from outpace.agent.store import open_store
 from outpace.agent.store.base import Duel, Run, Surprise, Verification
+from outpace.agent.store.contract import config
+from outpace.errors import UsageError
 from outpace.evaluators.base import Evaluation, Noise
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal
@@ -139,6 +143,64 @@ def test_a_gain_inside_the_noise_is_none(low: float, floor: str, expected: str, 
     facts = {"noise_floor": floor} if floor else {}
     found = Evaluation(status="ok", score=2.0, interval=(low, 2.1), machine=facts)
     assert gain_text(speedup, found, None) == expected
+
+
+def test_words_show_what_came_of_each_models_answers(report: Report) -> None:
+    models = [
+        Harvest("openai:cheap", 268, 210, 196, 189, 187, 20, calls=268, tokens=723600, usd=0.2948),
+        Harvest("local", 11, 10, 10, 10, 10, 2, calls=11, tokens=33000, unpriced_calls=11),
+    ]
+    said = list(words(report, HOME, named_home=None, models=models))
+    first = said.index("What came of the answers:")
+    assert said[first + 1].split() == list(HEAD)
+    assert said[first + 2].split() == [
+        "openai:cheap",
+        "268",
+        "210",
+        "196",
+        "189",
+        "187",
+        "20",
+        "268",
+        "723,600",
+        "0.2948",
+    ]
+    assert said[first + 3].endswith("unknown")
+    assert [one["usd"] for one in record(report, HOME, models=models)["models"]] == [0.2948, None]
+
+
+def test_a_run_that_goes_on_has_not_ended(report: Report) -> None:
+    said = list(words(replace(report, ended="running", champion=None), HOME, named_home=None))
+    assert said[0] == "Run r1 has not ended."
+    assert said[-1] == "Next: outpace resume r1"
+
+
+def test_a_stored_run_is_reported_as_it_was_at_its_end(tmp_path: Path, gap: Goal) -> None:
+    store = open_store(tmp_path)
+    run = store.add_run(config(goal=gap))
+    with pytest.raises(UsageError, match=f"Run {run.id} has no results yet"):
+        stored(store, run)
+    first, better = Evaluation(status="ok", score=4.0), Evaluation(status="ok", score=3.0)
+    fresh, heldout = Evaluation(status="ok", score=3.1), Evaluation(status="ok", score=3.2)
+    for number, (candidate, found) in enumerate([(START, first), (CHAMPION, better)]):
+        brief = Brief(number=number, parents=(), seed=0)
+        proposal = Proposal(candidate=candidate, proposer="p", operator="o", parents=())
+        store.add_brief(run.id, brief, {})
+        store.add_proposal(run.id, number, proposal)
+        store.add_result(run.id, Result(brief=brief, proposal=proposal, evaluation=found))
+    running = stored(store, run)
+    assert (running.ended, running.champion, running.start) == ("running", None, Member(START, first))
+    store.add_confirmation(run.id, START.id, "train", Evaluation(status="ok", score=4.1))
+    store.add_confirmation(run.id, CHAMPION.id, "train", fresh)
+    store.add_confirmation(run.id, CHAMPION.id, "heldout", heldout)
+    store.end_run(run.id, "finished", reason="evaluations", champion=CHAMPION.id)
+    ended = stored(store, store.run(run.id))
+    store.close()
+    assert ended.ended == "evaluations"
+    assert ended.champion is not None
+    assert (ended.champion.train, ended.champion.heldout, ended.champion.ood) == (fresh, heldout, None)
+    assert ended.start.evaluation.score == 4.1
+    assert ended.spent.evaluations == 2
 
 
 def test_a_run_without_a_champion_says_so(report: Report) -> None:

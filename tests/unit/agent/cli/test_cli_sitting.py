@@ -272,7 +272,7 @@ def test_a_model_that_fails_ends_the_run_in_one_line_and_keeps_what_was_found(tm
     folder = new(tmp_path / "jobs_in_order")
     answers = [edit(f"    return {number} * weights / durations\n") for number in range(1, 13)]
     model = write_script(tmp_path / "short.jsonl", answers)
-    command = [sys.executable, "-c", MAIN, *arguments(folder, model, "--evaluations", "50")]
+    command = [sys.executable, "-c", MAIN, *arguments(folder, model, "--evaluations", "50", "--in-flight", "2")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
