@@ -44,7 +44,8 @@ class Proposing:
     ``edit_modes`` make an arm of each combination. ``ensemble`` is how arms are chosen: ``shares``, ``bandit``, or
     ``stagnation`` (``stagnation=40`` with its patience). ``samples`` answers are asked for in one request. With
     ``repair`` a program that fails goes back once with its error. A share ``profile`` of the prompts holds a profile of
-    the parent. ``in_flight`` is how many answers are waited for at a time. ``prompts`` is a folder whose templates
+    the parent. ``in_flight`` is how many answers are waited for at a time. A tuner's conversation has at most
+    ``messages`` of the model, and sends at most about ``window`` tokens. ``prompts`` is a folder whose templates
     replace ours; with ``meta_prompting`` the instructions evolve too. ``vllm_python`` is the interpreter that has vLLM.
     """
 
@@ -60,6 +61,8 @@ class Proposing:
     repair: bool = True
     profile: float = 0.0
     in_flight: int | None = None
+    messages: int | None = None
+    window: int | None = None
     prompts: str | None = None
     meta_prompting: bool = False
     vllm_python: str | None = None
@@ -114,8 +117,11 @@ def checked(proposing: Proposing) -> Proposing:
         raise UsageError("The run itself chooses seed, schema and n for each request: leave them out of the sampling.")
     if proposing.samples < 1:
         raise UsageError(f"samples must be at least 1, got {proposing.samples}.")
-    if proposing.samples > 1 and kind == TUNER:
-        raise UsageError("The tuner takes one answer at a time: leave samples out, or choose the editor.")
+    others = {EDITOR: ("messages", "window"), TUNER: ("samples", "profile", "meta_prompting")}.get(kind, ())
+    if unfit := [name for name in others if getattr(proposing, name) != getattr(default, name)]:
+        raise UsageError(f"The {kind} has no use for {', '.join(unfit)}: leave that out, or choose the other proposer.")
+    if proposing.vllm_python and not any(name.startswith("vllm:") for name in proposing.names):
+        raise UsageError("vllm_python is for models that are named vllm:MODEL, and none is: leave it out.")
     if kind in (EDITOR, TUNER):
         _chooser(proposing, Goal(kind="metric", name="value", direction="maximise"))
     if proposing.prompts is not None:
@@ -205,12 +211,14 @@ def proposer_of(proposing: Proposing, models: Mapping[str, Model], means: Means)
     arms = [replace(arm, sampling=_bounded(arm.sampling, means.run.config)) for arm in proposing.arms()]
     if proposing.kind == TUNER:
         from outpace.agent.proposers.tuner.proposer import TunerProposer
-        from outpace.agent.proposers.tuner.telling import Setting
+        from outpace.agent.proposers.tuner.telling import MESSAGES, WINDOW_TOKENS, Setting
 
         setting = Setting(
             sandbox=means.sandbox,
             ledger=means.ledger,
             goal=means.task.spec.goal,
+            messages=proposing.messages or MESSAGES,
+            window_tokens=proposing.window or WINDOW_TOKENS,
             lookahead=proposing.in_flight or 0,
             templates=aids.templates,
             facts=aids.facts,

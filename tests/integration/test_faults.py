@@ -180,7 +180,7 @@ def test_a_run_ends_by_its_calls_whatever_the_endpoint_does(bad_day: BadDay, tmp
     report = run(bad_day, tmp_path, model_calls=70)
     assert report.ended == "model_calls"
     spent = agree(bad_day, tmp_path)
-    assert 70 <= spent.model_calls <= 70 + sum(bad_day.garbled.values())
+    assert 70 <= spent.model_calls <= 70 + Retry().garbled - 1, "one call may be tried again where it cannot be read"
     assert len(bad_day.answered) <= 70
     assert {*FAULTS, *ANSWERS, *USAGES} <= set(bad_day.met), "the day was not bad enough to say anything"
     assert report.statuses["ok"] > 1 and report.statuses["failed"] >= 1

@@ -133,11 +133,13 @@ def test_nothing_imports_through_the_doors() -> None:
 
 
 def test_imports_are_absolute_outside_the_sandbox() -> None:
+    """Files of a task folder name each other by ``from . import``: the folder may lie anywhere."""
     inside = ROOT / "outpace" / "sandbox" / "_inside"
+    library = ROOT / "outpace" / "tasks" / "library"
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in OURS
-        if not path.is_relative_to(inside)
+        if not (path.is_relative_to(inside) or path.is_relative_to(library))
         for line, level, _ in imported_names(path)
         if level > 0
     ]

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 PANEL = "Who proposes"
 ENDPOINTS = "the endpoint's"
-AS_GIVEN = ("base_url", "ensemble", "samples", "repair", "profile", "in_flight", "meta_prompting", "vllm_python")
+AS_GIVEN = (
+    "base_url",
+    "ensemble",
+    "samples",
+    "repair",
+    "profile",
+    "in_flight",
+    "messages",
+    "window",
+    "meta_prompting",
+    "vllm_python",
+)
 EDITS, ENSEMBLES, PROPOSERS = (
     ("diff", "whole", "json"),
     ("shares", "bandit", "stagnation"),
@@ -25,7 +36,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="KIND:NAME[=SHARE]",
-        help="Model to ask, such as openai:NAME; several share the briefs. 'outside': whoever asks for briefs.",
+        help="Model to ask, such as openai:NAME; several share the briefs. 'outside': whoever asks for briefs; "
+        "'replay:RUN': a run again.",
         show_default="none",
         rich_help_panel=PANEL,
     ),
@@ -106,6 +118,28 @@ InFlightOption = Annotated[
         min=1,
         help="Answers to wait for at a time.",
         show_default="16",
+        rich_help_panel=PANEL,
+    ),
+]
+MessagesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--messages",
+        metavar="N",
+        min=1,
+        help="Of a tuner's conversation, by the model.",
+        show_default="40",
+        rich_help_panel=PANEL,
+    ),
+]
+WindowOption = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        metavar="TOKENS",
+        min=1000,
+        help="Of a tuner's conversation, sent at a time.",
+        show_default="32000",
         rich_help_panel=PANEL,
     ),
 ]

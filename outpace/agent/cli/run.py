@@ -99,6 +99,8 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     repair: proposing.RepairOption = True,
     profile: proposing.ProfileOption = 0.0,
     in_flight: proposing.InFlightOption = None,
+    messages: proposing.MessagesOption = None,
+    window: proposing.WindowOption = None,
     proposer: proposing.ProposerOption = None,
     prompts: proposing.PromptsOption = None,
     meta_prompting: proposing.MetaOption = False,
@@ -120,8 +122,8 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     """Search for a better program.
 
     Without --model, rewriting operators propose the changes: no key and no network are needed. With --model outside,
-    whoever likes proposes them (`outpace ask`, `tell` and `serve`): the run is begun and waits. Of several budgets,
-    the first that ends ends the run; without any, the task's own number of evaluations counts.
+    whoever likes proposes them (`outpace ask`, `tell`, `serve`): the run is begun and waits. Of several budgets, the
+    first that ends ends the run; without any, the task's number of evaluations counts.
     """
     folder = resolve_home(context, home)
     from outpace.agent.evolve import RunOptions, open_run, start_run
@@ -138,11 +140,10 @@ def run_command(  # noqa: PLR0913  each option is a parameter
         strategy_params=_params(param or ()),
     )
     if options.proposing.kind == "outside":
-        _say_open(asyncio.run(open_run(options, home=folder)), as_json=as_json)
-        return
+        return _say_open(asyncio.run(open_run(options, home=folder)), as_json=as_json)
     display = choose_display(as_json=as_json)
     report = _sit(lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop), display, home=folder)
-    _finish(report, folder, as_json=as_json)
+    return _finish(report, folder, as_json=as_json)
 
 
 @app.command("resume")

@@ -86,6 +86,7 @@ class OpenAIModel:
         self.name = f"openai:{name}"
         self._model, self._timeout_s, self._extra = name, timeout_s, dict(extra or {})
         self._retry = retry or Retry()
+        self.most_calls = self._retry.garbled  # of one request: answers that cannot be read may have been paid for
         self._endpoint = Endpoint(url=self._url, model=name, key_env=api_key_env, key=key)
         self._limit_name = "max_completion_tokens" if given_url is None else "max_tokens"
         self._gate = Gate()

@@ -28,7 +28,9 @@ class PaidModel:
 
         Raises ``BudgetSpent`` and ``UsageError`` as ``Ledger.reserved`` does; an answer that has come is returned.
         """
-        claim = Claim(model_calls=1, tokens=most_tokens(messages, sampling), usd=self._most_usd(messages, sampling))
+        tries = getattr(self._model, "most_calls", 1)
+        tokens, usd = most_tokens(messages, sampling), self._most_usd(messages, sampling)
+        claim = Claim(model_calls=tries, tokens=tries * tokens, usd=tries * usd)
         async with self._ledger.reserved(claim) as entry:
             completion = await self._model.complete(messages, key=key, sampling=sampling)
             if not self._believed(completion, messages, sampling):

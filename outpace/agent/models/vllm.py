@@ -81,6 +81,11 @@ class VllmModel:
         else:
             self._python, self._arguments = _checked_python(python), _arguments()
 
+    @property
+    def most_calls(self) -> int:
+        """How many calls one request may come to, as of ``OpenAIModel``."""
+        return self._retry.garbled
+
     async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = FREE) -> Completion:
         """Return the answer, once the server is ready.
 

@@ -10,6 +10,7 @@ from outpace.agent.ledger import Ledger
 from outpace.agent.models.base import FREE, Choice, Completion, Message, Sampling
 from outpace.agent.models.paid import MESSAGE_TOKENS, UNSEEN_TOKENS, PaidModel
 from outpace.agent.proposal import ModelUsage
+from outpace.errors import BudgetSpent
 
 ASK = [Message("user", "é" * 500)]
 READ = 1000 + MESSAGE_TOKENS
@@ -77,3 +78,28 @@ def test_an_endpoint_that_does_not_count_cannot_outrun_a_bound_in_tokens() -> No
     silent = ModelUsage(calls=1)
     assert booked(Counting(silent), CALLS)[0] == silent
     assert booked(Counting(silent), TOKENS)[0].tokens == READ + 16
+
+
+class Tried(Counting):
+    """May call three times for one answer, and does."""
+
+    most_calls = 3
+
+    async def complete(self, messages: Sequence[Message], *, key: str, sampling: Sampling = FREE) -> Completion:
+        await asyncio.sleep(0.01)
+        return await super().complete(messages, key=key, sampling=sampling)
+
+
+def test_tries_that_may_cost_are_reserved_too() -> None:
+    """Sixteen at once and ten calls: three fit, and the last that begins may take up to two more than are left."""
+    ledger = Ledger(Budget(model_calls=10))
+    paid = PaidModel(Tried(ModelUsage(calls=3)), ledger)
+
+    async def crowd() -> list[Completion | BaseException]:
+        asking = (paid.complete(ASK, key=f"{number}/0") for number in range(16))
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    answers = asyncio.run(crowd())
+    assert ledger.spent.model_calls == 12
+    assert sum(isinstance(answer, Completion) for answer in answers) == 4
+    assert sum(isinstance(answer, BudgetSpent) for answer in answers) == 12

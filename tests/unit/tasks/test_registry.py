@@ -9,7 +9,36 @@ import pytest
 from outpace.errors import TaskError, UnknownName, UsageError
 from outpace.tasks import registry
 
-LIBRARY = ["circle_packing", "edit_distance", "nbody", "online_bin_packing"]
+LIBRARY = [
+    "autocorrelation_inequalities",
+    "cache_blocking",
+    "cache_replacement",
+    "cap_sets",
+    "circle_packing",
+    "cluster_scheduling",
+    "convolution",
+    "dynamic_time_warping",
+    "edit_distance",
+    "erdos_minimum_overlap",
+    "flow_shop",
+    "heilbronn_triangles",
+    "k_means",
+    "kernel_density",
+    "kissing_configurations",
+    "matrix_multiplication_tensors",
+    "nbody",
+    "ode_integration",
+    "online_bin_packing",
+    "pagerank",
+    "pde_stepping",
+    "riccati_equation",
+    "sparse_solve",
+    "transport_lp",
+    "tsp_construction",
+    "tsp_local_search",
+    "vehicle_routing",
+    "vliw_kernel",
+]
 
 
 def test_bundled_tasks() -> None:
