@@ -19,7 +19,13 @@ def told(path: Path) -> list[str]:
     return [str(finding).replace(f"{path}/", "") for finding in check(path)]
 
 
-@pytest.mark.parametrize("name", registry.bundled())
+QUICK = {"circle_packing", "flow_shop", "online_bin_packing"}
+"""Tasks that are attacked in the quick tests too; all of them together take minutes."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in registry.bundled()]
+)
 def test_bundled_tasks_have_no_findings(name: str) -> None:
     folder = next(Path(registry.__file__).parent.glob(f"library/*/{name}"))
     assert check(folder) == []
