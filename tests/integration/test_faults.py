@@ -326,6 +326,7 @@ def test_an_endpoint_that_is_not_there_is_named(tmp_path: Path, capfd: pytest.Ca
     assert "Check that the server runs and that the base URL is right. Given up after" in shown[-1]
 
 
+@pytest.mark.slow
 def test_what_passes_is_waited_for_and_that_is_said_once(
     model_server: Any, fault: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,7 @@ def answered(home: Path) -> set[tuple[int, int]]:
     return {(seeds[int(brief)], int(turn)) for brief, turn in keys}
 
 
+@pytest.mark.slow
 def test_kills_ask_for_no_stored_answer_again(model_server: Any, tmp_path: Path) -> None:
     radii = itertools.count(1)
 

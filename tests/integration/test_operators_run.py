@@ -30,6 +30,7 @@ TASKS = ["circle_packing", pytest.param("online_bin_packing", marks=pytest.mark.
 
 
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_candidates_in_the_same_order(task: str, tmp_path: Path) -> None:
     for home in ("one", "two"):
         run(tmp_path / home, task, 30)
@@ -41,6 +42,7 @@ def test_the_same_seed_gives_the_same_candidates_in_the_same_order(task: str, tm
 
 
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.slow
 def test_an_interrupted_run_gives_the_same_candidates_as_an_uninterrupted_one(task: str, tmp_path: Path) -> None:
     run(tmp_path / "whole", task, 30)
 

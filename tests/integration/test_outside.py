@@ -76,6 +76,7 @@ def test_from_brief_to_feedback_on_the_command_line(run: str, tmp_path: Path) ->
     assert result.proposal and (result.proposal.proposer, result.proposal.thought) == ("outside:me", "wider")
 
 
+@pytest.mark.slow
 def test_what_is_no_program_goes_back_and_the_brief_stays_open(run: str, tmp_path: Path) -> None:
     brief = asked(tmp_path)
     broken = outpace(tmp_path, "tell", run, "-", told="def pack(:\n")
@@ -127,6 +128,7 @@ def test_the_budget_ends_the_run_with_a_champion_and_a_larger_one_goes_on(tmp_pa
     assert json.loads(more.stdout)["brief"] == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_proposes_for_itself_gives_out_no_briefs_and_the_other_way_round(run: str, tmp_path: Path) -> None:
     resumed_run = outpace(tmp_path, "resume", run)
     assert resumed_run.returncode == 2
@@ -305,6 +307,7 @@ def test_the_end_of_the_budget_over_http(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_a_served_run_that_is_killed_keeps_its_briefs(run: str, tmp_path: Path) -> None:
     with server(tmp_path, "serve", run) as (process, url):
         _, brief = Client(url)("POST", "/briefs")
@@ -431,6 +434,7 @@ def test_over_streamable_http(run: str, tmp_path: Path) -> None:
         assert process.wait(40) in (0, 130)
 
 
+@pytest.mark.slow
 def test_what_was_taken_and_left_is_handed_out_once_more(tmp_path: Path) -> None:
     with Served(tmp_path, evaluations=3) as served:
         client = Client(served.url)

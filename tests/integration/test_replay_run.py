@@ -112,6 +112,7 @@ def test_a_run_with_samples_and_repairs_is_repeated(model_server: Any, tmp_path:
     assert champion(again) == champion(first)
 
 
+@pytest.mark.slow
 def test_a_bandit_chooses_as_it_did(model_server: Any, tmp_path: Path) -> None:
     """It goes by what answers cost: a replay, which costs nothing, must not lead it astray."""
     model_server.usage = {"prompt_tokens": 100, "completion_tokens": 20, "cost": 0.01}
@@ -121,6 +122,7 @@ def test_a_bandit_chooses_as_it_did(model_server: Any, tmp_path: Path) -> None:
     assert first.spent.usd > 0 and again.spent.usd == 0.0
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_and_its_replay_are_repeated(model_server: Any, tmp_path: Path) -> None:
     class Killed(Exception):
         pass
@@ -145,6 +147,7 @@ def test_an_interrupted_run_and_its_replay_are_repeated(model_server: Any, tmp_p
     assert champion(first) == champion(second) == champion(third)
 
 
+@pytest.mark.slow
 def test_a_tuner_is_repeated(model_server: Any, tmp_path: Path) -> None:
     """Conversations that look, change, are judged and go on; several lines at a time."""
     numbers, chance = itertools.count(1), random.Random(2)
@@ -170,6 +173,7 @@ def test_a_tuner_is_repeated(model_server: Any, tmp_path: Path) -> None:
     assert len(model_server.requests) == asked
 
 
+@pytest.mark.slow
 def test_a_shorter_replay_is_the_beginning_and_can_be_resumed(model_server: Any, tmp_path: Path) -> None:
     first = recorded(model_server, tmp_path)
     shorter = run(tmp_path, "replay:last", workers=3, budget=outpace.Budget(evaluations=6))
@@ -182,6 +186,7 @@ def test_a_shorter_replay_is_the_beginning_and_can_be_resumed(model_server: Any,
     assert told(tmp_path, whole.run.id) == told(tmp_path, first.run.id)
 
 
+@pytest.mark.slow
 def test_runs_of_operators_and_from_outside_are_repeated(tmp_path: Path) -> None:
     budget = outpace.Budget(evaluations=12)
     first = run(tmp_path, seed=5, workers=3, budget=budget)

@@ -55,6 +55,11 @@ def test_a_run_of_the_first_version_of_the_store_goes_on(tmp_path: Path) -> None
     with closing(sqlite3.connect(tmp_path / "outpace.db")) as raw, raw:
         for table in ("noises", "duels", "surprises", "verifications"):
             raw.execute(f"DROP TABLE {table}")
+        for (index,) in raw.execute(
+            "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%programs%shape%'"
+        ).fetchall():
+            raw.execute(f"DROP INDEX {index}")
+        raw.execute("ALTER TABLE programs DROP COLUMN shape")
         raw.execute("UPDATE runs SET config = json_remove(config, '$.level')")
         raw.execute("UPDATE schema_version SET version = 1")
     again = asyncio.run(resume_run("last", home=tmp_path, budget=outpace.Budget(evaluations=6)))

@@ -164,6 +164,7 @@ def test_a_start_that_fails_is_told() -> None:
         measured(ProcessSandbox(), task(broken))
 
 
+@pytest.mark.slow
 def test_the_machine_is_measured_without_a_task() -> None:
     noise = asyncio.run(machine_noise(ProcessSandbox()))
     assert noise.clock in ("wall", "cpu")

@@ -191,6 +191,7 @@ def simulated(chance: np.random.Generator, gain: float, *, layout: float, noise:
         pytest.param(0.01, 0.12, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_identical_programs_are_seldom_declared_different(layout: float, noise: float) -> None:
     """1,000 A/A measurements with optional stopping: less than 1 % wins and losses together, on whatever machine."""
     chance = np.random.default_rng(7)

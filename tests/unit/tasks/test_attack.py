@@ -304,6 +304,7 @@ def test_a_change_is_told_of_once_and_again_if_it_is_worse() -> None:
     assert third == []
 
 
+@pytest.mark.slow
 def test_a_slow_checker() -> None:
     def sleeps(problem: Problem, output: Output) -> bool:
         time.sleep(1.1 if right(problem, output) else 0)

@@ -192,6 +192,7 @@ def test_doctor_reports_every_sandbox_and_the_home(tmp_path: Path) -> None:
     assert not home.exists()
 
 
+@pytest.mark.slow
 def test_doctor_tells_the_smallest_speed_up_that_can_be_claimed(tmp_path: Path) -> None:
     report = json.loads(invoke("doctor", "--home", tmp_path, "--json").output)
     (noise,) = [check for check in report["checks"] if check["name"] == "noise"]
