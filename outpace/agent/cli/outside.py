@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -62,7 +62,9 @@ def ask_command(
 def tell_command(  # noqa: PLR0913  each option is a parameter
     context: typer.Context,
     run: RunArgument,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The program, or SEARCH/REPLACE blocks; `-`: stdin.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="The program, or SEARCH/REPLACE blocks; `-`: stdin.")
+    ],
     *,
     brief: Annotated[
         int | None, typer.Option("--brief", metavar="N", help="The brief.", show_default="the one that is open")
@@ -75,7 +77,7 @@ def tell_command(  # noqa: PLR0913  each option is a parameter
     """Submit a program for a brief, have it judged, and print what the judge says."""
     from outpace.agent.serving.records import result_record
 
-    answer = _read(file)
+    answer = answer_of(files)
 
     async def tell(attended: "Attended") -> tuple["Result", dict[str, Any]]:
         number, _ = await attended.submit(brief, answer, by=by, thought=thought)
@@ -185,6 +187,17 @@ def _attending(
         for line in last_words.words(found.report, home, named_home=None):
             print(plain(line), file=sys.stderr)
     return done
+
+
+def answer_of(files: Sequence[str]) -> str:
+    """Return what the files submit: the one as it is, or several, each under its path."""
+    if len(files) == 1:
+        return _read(files[0])
+    from outpace.agent.prompts.templates import fence
+
+    if "-" in files:
+        raise UsageError("Standard input stands alone: name all files, or send one answer through it.")
+    return "\n".join(f"{Path(file).as_posix()}\n{fence(_read(file))}" for file in files)
 
 
 def _read(file: str) -> str:
