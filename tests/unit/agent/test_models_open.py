@@ -50,6 +50,22 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def test_a_model_with_an_address_of_its_own_has_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key for OpenAI never goes to another endpoint that stands beside it in an ensemble."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-for-openai-alone")
+    local = open_model("openai:small@http://127.0.0.1:8080/v1", base_url="https://elsewhere.example.org/v1")
+    assert isinstance(local, OpenAIModel)
+    assert (local.name, repr(local)) == ("openai:small", "OpenAIModel('small', base_url='http://127.0.0.1:8080/v1')")
+    assert local._endpoint.key is None
+    assert local._endpoint.key_env == "OUTPACE_KEY_127_0_0_1"
+    monkeypatch.setenv("OUTPACE_KEY_API_EXAMPLE_ORG", "sk-of-example")
+    other = open_model("openai:org/large@https://api.example.org/v1")
+    assert isinstance(other, OpenAIModel)
+    assert other._endpoint.key == "sk-of-example"
+    kept = open_model("openai:@cf/meta@latest", base_url="http://127.0.0.1:8000/v1")
+    assert kept.name == "openai:@cf/meta@latest", "an @ that no address follows belongs to the name"
+
+
 def test_openai(monkeypatch: pytest.MonkeyPatch) -> None:
     model = open_model("openai:meta/some:tag", base_url="http://127.0.0.1:8000/v1/")
     assert isinstance(model, OpenAIModel)
