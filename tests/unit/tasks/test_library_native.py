@@ -17,7 +17,7 @@ from outpace.tasks.candidate import blocks
 from outpace.tasks.plain import same
 from outpace.tasks.spec import Case, Task
 
-TASKS = ("gemm", "histogram", "sorting")
+TASKS = ("gemm", "histogram", "sha256", "sorting")
 Entry = Callable[..., Any]
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ (Debian: build-essential)")
 
@@ -149,3 +149,31 @@ def test_rounded_edges_and_values_give_wrong_counts() -> None:
     assert "values, got" in refusal(task, problem, task.reference(upper))
     assert right.min() > 100 and 0.9 < right.sum() / len(problem["values"]) < 1.0
     assert refusal(task, problem, right.astype(np.float64)).startswith("expected an int64 array")
+
+
+def test_digests_of_the_standard_and_wrong_ones() -> None:
+    task = registry.find("sha256")
+    problem = {"data": np.frombuffer(b"abc", dtype=np.uint8), "offsets": np.array([0, 0, 3])}
+    known = (
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    right = np.frombuffer(bytes.fromhex(known), dtype=np.uint8).reshape(2, 32)
+    task.check(problem, right)
+    bit = right.copy()
+    bit[1, 31] ^= 1
+    assert refusal(task, problem, bit) == "the digest of message 1 (3 bytes) is wrong; 1 in all are"
+    assert refusal(task, problem, right[::-1]).endswith("2 in all are")
+    assert refusal(task, problem, right[:1]).startswith("expected a uint8 array of shape (2, 32)")
+    words = right.reshape(2, 8, 4)[:, :, ::-1].reshape(2, 32)  # the other byte order
+    assert refusal(task, problem, words).endswith("2 in all are")
+
+
+@needs_compiler
+def test_a_forgotten_block_of_padding_is_found(build: Callable[[Task, str], Entry]) -> None:
+    """Only messages whose last block has 56 to 63 bytes need a second one."""
+    task = registry.find("sha256")
+    text = task.start.program.replace("rest < 56 ? 64 : 128", "rest < 60 ? 64 : 128")
+    assert text != task.start.program
+    entry, case = build(task, text), case_of(task, "edges")
+    assert "is wrong" in refusal(task, task.generate(case, 0), entry(**task.generate(case, 0)))

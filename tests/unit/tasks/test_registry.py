@@ -34,6 +34,7 @@ LIBRARY = [
     "pagerank",
     "pde_stepping",
     "riccati_equation",
+    "sha256",
     "sorting",
     "sparse_solve",
     "transport_lp",
