@@ -280,7 +280,7 @@ def test_several_clients_at_once_are_judged_each_for_their_own(served: Served) -
         for turn in range(3):
             _, brief = client("POST", "/briefs")
             number = brief["brief"]
-            body = {"program": widened(brief, 0.4 + (3 * agent + turn) / 500), "by": f"agent {agent}"}
+            body = {"program": widened(brief, 0.402 + (3 * agent + turn) / 500), "by": f"agent {agent}"}
             _, accepted = client("POST", f"/briefs/{number}/candidate", body)
             status, record = client("GET", f"/briefs/{number}/result?wait_s=60")
             assert (status, record["candidate"]) == (200, accepted["candidate"])
