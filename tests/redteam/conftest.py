@@ -6,7 +6,7 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -78,12 +78,16 @@ class Judge:
         self.user, self.sandbox = user, sandbox
         self.name = f"{user.name}, {sandbox}"
         self._noise = (scratch / "judge-stderr").open("w+")
-        self._env = {"TMPDIR": "/tmp" if user.prefix[0] != "unshare" else str(scratch), "OUTPACE_API_KEY": SECRET}
+        shared = sandbox == "docker" or user.prefix[0] == "unshare"  # the engine must see what a container is given
+        self._env = {"TMPDIR": str(scratch) if shared else "/tmp", "OUTPACE_API_KEY": SECRET}
+        self._prefix = user.prefix
+        if sandbox == "docker" and user.prefix[0] != "unshare":
+            self._prefix = as_ordinary(engine=engine_socket(), scratch=scratch)
         self._start()
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [*self.user.prefix, sys.executable, str(JUDGE), self.sandbox],
+            [*self._prefix, sys.executable, str(JUDGE), self.sandbox],
             env={**os.environ, "HOME": "/tmp", **self._env},
             cwd="/",
             stdin=subprocess.PIPE,
@@ -177,21 +181,43 @@ class Judge:
         return json.loads(text)
 
 
-def view(*readable: Path) -> list[str]:
+def engine_socket() -> Path:
+    """Return where the Docker engine of the tests listens."""
+    return Path(os.environ.get("DOCKER_HOST", "").removeprefix("unix://") or DOCKER_SOCKET)
+
+
+def as_ordinary(*, engine: Path | None = None, scratch: Path | None = None) -> list[str]:
+    """Return a command that makes what it starts an ordinary user; with ``engine``, one of the group that may use it.
+
+    ``scratch`` is then the user's folder that the engine sees too.
+    """
+    readable = {Path(sys.prefix), Path(sys.base_prefix).resolve(), CHECKOUT, JUDGE.parent}
+    setpriv, groups, own = str(shutil.which("setpriv")), "--clear-groups", []
+    if engine is not None and scratch is not None and engine.exists():
+        os.chown(scratch, ORDINARY_UID, ORDINARY_UID)
+        readable, groups, own = {*readable, engine}, f"--groups={engine.stat().st_gid}", [scratch]
+    ids = [setpriv, f"--reuid={ORDINARY_UID}", f"--regid={ORDINARY_UID}", groups, "--no-new-privs"]
+    return [*view(*readable, own=own), *ids]
+
+
+def view(*readable: Path, own: Sequence[Path] = ()) -> list[str]:
     """Return a command that shows the whole system, with these folders reachable by every user, to what it starts.
+
+    Those in ``own`` can be written to, by whom they belong to.
 
     Interpreters often live under a home that only its owner may enter; an ordinary user sees them here all the same.
     """
     arguments = ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--bind", "/proc", "/proc"]
     arguments += ["--perms", "1777", "--tmpfs", "/tmp"]
-    closed = {next((p for p in reversed(path.parents) if not p.stat().st_mode & 0o001), None) for path in readable}
+    shown = {*readable, *own}
+    closed = {next((p for p in reversed(path.parents) if not p.stat().st_mode & 0o001), None) for path in shown}
     for folder in sorted(folder for folder in closed if folder):
         arguments += ["--perms", "0755", "--tmpfs", str(folder)]
-    for path in sorted(set(readable)):
+    for path in sorted(shown):
         for parent in reversed(path.parents):
-            if any(parent.is_relative_to(folder) for folder in closed if folder):
+            if Path("/tmp") in parent.parents or any(parent.is_relative_to(folder) for folder in closed if folder):
                 arguments += ["--perms", "0755", "--dir", str(parent)]
-        arguments += ["--ro-bind", str(path), str(path)]
+        arguments += ["--bind" if path in own else "--ro-bind", str(path), str(path)]
     return [str(bwrap_path()), *arguments, "--die-with-parent", "--"]
 
 
@@ -204,12 +230,7 @@ def users() -> list[User]:
     if os.geteuid() != 0:
         return [User(name="ordinary", prefix=["unshare", "--user", "--map-current-user", *private[1:]])]
     mine = User(name="root", prefix=private)
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        return [mine]
-    readable = {Path(sys.prefix), Path(sys.base_prefix).resolve(), CHECKOUT, JUDGE.parent}
-    ids = [setpriv, f"--reuid={ORDINARY_UID}", f"--regid={ORDINARY_UID}", "--clear-groups", "--no-new-privs"]
-    return [mine, User(name="ordinary", prefix=[*view(*readable), *ids])]
+    return [mine, User(name="ordinary", prefix=as_ordinary())] if shutil.which("setpriv") else [mine]
 
 
 def pairs() -> list[Any]:
