@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # the module ``typing`` would cost time
 
 KIND = "lines"
 SECONDS = 20.0
-"""How long the profiled call is followed; what took part until then is told."""
+"""How much CPU time the profiled call is followed; what took part until then is told."""
+WAITING_S = 10.0
+"""How much longer it is followed where it waits: it sleeps, or the machine is busy."""
 DRIVER: str | None = None
 """The text of the task's own driver."""
 _PROBED = 500
@@ -54,15 +56,22 @@ def _called(entry: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _in_time(call: Callable[[], Any]) -> bool:
-    """Call, for at most ``SECONDS``; return whether it came to its end."""
+    """Call, for at most ``SECONDS`` of CPU and of waiting; return whether it came to its end.
+
+    A busy machine that does not let it run takes nothing of its CPU time, and does not end it at its first line.
+    """
+    timers = {signal.ITIMER_PROF: SECONDS, signal.ITIMER_REAL: SECONDS + WAITING_S}
+    signal.signal(signal.SIGPROF, _ring)
     signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
+        for timer, seconds in timers.items():
+            signal.setitimer(timer, seconds)
         call()
     except _Enough:
         return False
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in timers:
+            signal.setitimer(timer, 0)
     return True
 
 

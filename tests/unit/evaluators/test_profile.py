@@ -185,7 +185,9 @@ LATE = """def solve(numbers, n):
 def test_what_does_not_end_is_ended_and_told_so_far(sandbox: ProcessSandbox) -> None:
     text = lines(sandbox, Candidate({"program.py": LATE}), of=task(wall_s=0.2))
     assert "It was ended then" in text
-    assert sum(share for line, (_, share) in rows(text).items() if line in ("while True:", "pass")) > 90
+    hits = {line: count for line, (count, _) in rows(text).items()}
+    assert hits["if hasattr(solve, \"again\"):"] == 1
+    assert hits["pass"] > 1000
     assert "It was ended then" in functions(sandbox, Candidate({"program.py": LATE}), of=task(wall_s=0.2))
 
 
