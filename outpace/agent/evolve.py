@@ -301,7 +301,7 @@ def _config(options: RunOptions, task: Task) -> RunConfig:
     named = options.task if isinstance(options.task, str) else task.spec.name
     proposing = checked(options.proposing)
     return RunConfig(
-        task=str(Path(named).resolve()) if Path(named).is_dir() else named,
+        task=registry.absolute(named),
         task_name=task.spec.name,
         task_fingerprint=task.fingerprint,
         goal=task.spec.goal,

@@ -180,7 +180,10 @@ class CascadeEvaluator:
             status="ok",
             score=sum(means.values()) / len(means),
             metrics={f"case/{name}": mean for name, mean in means.items()},
-            feedback="\n".join(f"Case '{name}': {mean:.6g}{unit}" for name, mean in means.items()),
+            feedback="\n".join(
+                f"Case '{name}': {mean:.6g}{unit}" + (f"\n{check.remarks[name]}" if check.remarks[name] else "")
+                for name, mean in means.items()
+            ),
         )
 
     async def _search(self, trial: _Trial, stages: Stages) -> Evaluation:

@@ -27,6 +27,7 @@ class Check:
     worker: Worker
     pending: Pending
     scores: dict[str, list[float]] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
     _drawn: tuple[Case, Problem, Output] | None = None
     _at: int = 0
     _problem: Problem = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Check:
             self._drawn = case, problem, output
         if self.task.spec.goal.kind == "metric":
             self.scores.setdefault(case.name, []).append(correctness.value(self.task, problem, output))
+            self.remarks.setdefault(case.name, correctness.remarks(self.task, problem, output))
         return correctness.generated(self.task, *self.pending[self._at]) if self._at < len(self.pending) else {}
 
     async def _rules(self, anew: Anew) -> None:

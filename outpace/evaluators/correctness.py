@@ -100,14 +100,23 @@ def value(task: Task, problem: Problem, output: Any) -> float:
 
     A task that stumbles while it scores has no score to give: that is a wrong answer with the task's words.
     """
-    try:
-        score = float(task.score(problem, output))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise Failure("wrong", f"The answer was accepted, but it cannot be scored ({reason}).") from error
+    score = float(_said(task.score, problem, output))
     if not math.isfinite(score):
         raise Failure("wrong", f"The answer was accepted, but its score is {score}: not a finite number.")
     return score
+
+
+def remarks(task: Task, problem: Problem, output: Any) -> str:
+    """Return what the task has to say of an accepted answer, as a quotation; it stumbles as ``value`` does."""
+    return feedback.quoted(_said(task.remarks, problem, output)[: feedback.REMARKS])
+
+
+def _said(method: Callable[[Problem, Any], T], problem: Problem, output: Any) -> T:
+    try:
+        return method(problem, output)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise Failure("wrong", f"The answer was accepted, but it cannot be scored ({reason}).") from error
 
 
 def held(value: Any) -> int:

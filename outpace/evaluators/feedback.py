@@ -9,6 +9,7 @@ from outpace.sandbox.base import Reply
 
 EXCERPT = 300
 STDERR = 1200
+REMARKS = 2000
 ENDINGS = {
     "timeout": "did not answer in time",
     "memory": "used more memory than it may",

@@ -76,10 +76,10 @@ class Loader:
 
     async def _started(self, task: Task, candidate: Candidate, cores: Cores, stages: Stages) -> Worker:
         """Build, start and load."""
-        artefacts: Mapping[str, bytes] = {}
+        artefacts: Mapping[str, bytes] = task.support
         if task.spec.build:
             with stages.stage("build"):
-                artefacts = await building.artefacts(self.sandbox, task, candidate)
+                artefacts = {**await building.artefacts(self.sandbox, task, candidate), **task.support}
         job = Job(
             files=candidate.files,
             entry=task.spec.entry,
@@ -88,6 +88,7 @@ class Loader:
             artefacts=artefacts,
             preload=task.spec.requires,
             cores=cores,
+            programs=task.spec.goal.self_reported,
         )
         with stages.stage("load"):
             worker = await self.sandbox.start(job)

@@ -44,6 +44,9 @@ class Job:
     its ``build()`` returns the files that the command made. They go into a run job as ``artefacts`` (path to content),
     where they lie read-only in a folder of their own, first on ``sys.path`` and named by ``OUTPACE_BUILD``.
     ``preload`` names modules to have imported before the candidate arrives (torch takes seconds).
+
+    An empty ``entry`` is for a driver that wants no function but the path of ``program.py``, and gets that instead; the
+    program is then not imported. ``programs``: the worker may start programs too, as a compile stage may.
     """
 
     files: Mapping[str, str]
@@ -56,6 +59,12 @@ class Job:
     mounts: tuple[Path, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     cores: tuple[int, ...] | None = None
+    programs: bool = False
+
+    @property
+    def may_start_programs(self) -> bool:
+        """Whether a worker of this job may start programs."""
+        return self.programs or self.build is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ class BubblewrapSandbox:
         """Do nothing: no worker outlives its job, and nothing is kept warm."""
 
     def _launch(self, job: Job) -> Launch:
-        disk_mb, building = max(1, job.limits.disk_mb), job.build is not None
+        disk_mb, programs = max(1, job.limits.disk_mb), job.may_start_programs
         size = str(disk_mb * MEGABYTE)
         seen = [size if word == _SIZE else word for word in _view(view.mounts_of(job))]
         argv = [self._program, *self._namespaces, *seen, "--remount-ro", "/", "--chdir", "/", "--"]
@@ -95,7 +95,7 @@ class BubblewrapSandbox:
             argv=[*argv, *interpreter.command()],
             env=environment(job, view.FOLDER),
             folder=view.FOLDER,
-            filter=filter_program(allow_exec=building, allow_fork=building),
+            filter=filter_program(allow_exec=programs, allow_fork=programs),
             rlimits=limits,
             uid=secrets.choice(self._uids) if self._uids else None,
             landlock=view.reachable(job),

@@ -51,8 +51,8 @@ class ProcessSandbox:
     def _launch(self, job: Job) -> Launch:
         if sys.platform != "linux":
             raise SandboxUnavailable(f"The sandbox 'process' runs on Linux only; this is {platform.system()}.")
-        building = job.build is not None
-        program = filter_program(allow_exec=building, allow_fork=building)
+        programs = job.may_start_programs
+        program = filter_program(allow_exec=programs, allow_fork=programs)
         scratch = Path(tempfile.mkdtemp(prefix="outpace-"))
         folder = str(scratch / "work")
         return Launch(

@@ -58,7 +58,7 @@ def _system(mounts: tuple[Path, ...]) -> tuple[str, ...]:
 
 def mounts_of(job: Job) -> tuple[Path, ...]:
     """Return what a worker sees of the host beside the interpreter and the system."""
-    return job.mounts if job.build is None else (*job.mounts, *toolchain.readable_paths())
+    return (*job.mounts, *toolchain.readable_paths()) if job.may_start_programs else job.mounts
 
 
 def reachable(job: Job) -> dict[str, list[str]]:
@@ -67,7 +67,7 @@ def reachable(job: Job) -> dict[str, list[str]]:
     devices = [f"/dev/{name}" for name in DEVICES]
     own = [FOLDER, f"{FOLDER}.driver", "/dev/shm", "/dev/null"]  # noqa: S108  (all but the artefacts)
     rules = {"read": [*system, *devices, "/proc", f"{FOLDER}.build"], "write": own}
-    return rules if job.build is None else {**rules, "run": [*system, FOLDER]}
+    return {**rules, "run": [*system, FOLDER]} if job.may_start_programs else rules
 
 
 def must_be_there(mounts: Iterable[Path]) -> None:

@@ -71,12 +71,11 @@ class ZygoteSandbox:
             _close(self._zygotes)
 
     def _launch(self, job: Job) -> Launch:
-        building = job.build is not None
         processes = job.limits.processes
         return Launch(
             env=environment(job, view.FOLDER),
             folder=view.FOLDER,
-            filter=_filter(building=building),
+            filter=_filter(programs=job.may_start_programs),
             rlimits={**rlimits(job.limits), "NPROC": (processes, processes)},
             landlock=view.reachable(job),
             artefacts=job.artefacts,
@@ -180,8 +179,8 @@ def _close(zygotes: dict[Any, _Warm]) -> None:
 
 
 @cache
-def _filter(*, building: bool) -> bytes:
-    return filter_program(allow_exec=building, allow_fork=building)
+def _filter(*, programs: bool) -> bytes:
+    return filter_program(allow_exec=programs, allow_fork=programs)
 
 
 @cache

@@ -64,11 +64,11 @@ def _program(contents: Contents) -> Iterator[Finding]:
     file, text = str(contents.folder / PROGRAM), contents.start.program
     found = blocks(text)
     tree = ast.parse(text)
-    built = bool(contents.spec.build)
+    built = bool(contents.spec.build)  # its block may hold a text of another language
     for block in found:
         if not (block.text.strip() if built else _holds_statements(tree, block)):
             yield Finding(file, block.start, "the evolve block holds no statement; there is nothing to improve in it")
-    if built:
+    if built or not contents.spec.entry:
         return
     names = bound_names(tree)
     reached, waiting = set[str](), [contents.spec.entry]

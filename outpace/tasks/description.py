@@ -16,7 +16,7 @@ from outpace.tasks.places import Location, Places
 from outpace.tasks.spec import Answer, Case, Goal, TaskSpec
 from outpace.tasks.tables import ANY, AnswerTable, CaseTable, GoalTable, LimitsTable, TaskTable
 
-FILE = "task.toml"
+FILE, DRIVER = "task.toml", "driver.py"
 
 
 def read(folder: Path, statement: str | None) -> tuple[TaskSpec | None, list[Finding]]:
@@ -29,7 +29,9 @@ def read(folder: Path, statement: str | None) -> tuple[TaskSpec | None, list[Fin
     if data is None:
         return None, findings
     places = Places(text)
-    findings = [Finding(str(path), places.line(at), message) for at, message in _problems(data, statement)]
+    driven = (folder / DRIVER).exists()
+    problems = _problems(data, statement, driven=driven)
+    findings = [Finding(str(path), places.line(at), message) for at, message in problems]
     if findings:
         return None, sorted(findings, key=lambda finding: finding.line)
     return _spec(TaskTable.model_validate(data), statement), []
@@ -53,7 +55,7 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any] | None, list[Finding]]:
         return text, None, [Finding(str(path), line, f"not valid TOML: {message}")]
 
 
-def _problems(data: dict[str, Any], statement: str | None) -> Iterator[tuple[Location, str]]:
+def _problems(data: dict[str, Any], statement: str | None, *, driven: bool) -> Iterator[tuple[Location, str]]:
     try:
         table = TaskTable.model_validate(data)
     except ValidationError as error:
@@ -66,6 +68,10 @@ def _problems(data: dict[str, Any], statement: str | None) -> Iterator[tuple[Loc
                 yield ("goal", key), _message(("goal", key), "missing", None)
     elif table.goal.direction == "minimise":
         yield ("goal", "direction"), "goal.direction: got 'minimise', expected 'maximise' (a speed-up is to grow)"
+    if table.goal.self_reported and table.goal.kind == "speedup":
+        yield ("goal", "self_reported"), "goal.self_reported: got true, expected a metric: times are never taken inside"
+    if table.entry is None and not driven:
+        yield (), _message(("entry",), "missing", None)
     if statement is None and table.statement is None:
         yield (), "no statement: write statement.md beside task.toml, or a key 'statement'"
     elif statement is not None and table.statement is not None:
@@ -171,12 +177,13 @@ def _spec(table: TaskTable, statement: str | None) -> TaskSpec:
         direction=table.goal.direction or "maximise",
         unit=table.goal.unit or ("x" if table.goal.kind == "speedup" else ""),
         best_known=table.goal.best_known,
+        self_reported=table.goal.self_reported,
     )
     return TaskSpec(
         name=table.name,
         title=table.title,
         statement=(statement or table.statement or "").strip(),
-        entry=table.entry,
+        entry=table.entry or "",
         goal=goal,
         cases=tuple(Case(**case.model_dump()) for case in table.cases),
         family=table.family,

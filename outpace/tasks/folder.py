@@ -16,7 +16,8 @@ from outpace.tasks.candidate import BLOCK_END, BLOCK_START, PROGRAM, Candidate, 
 from outpace.tasks.finding import Finding
 from outpace.tasks.spec import Task, TaskSpec
 
-STATEMENT, TRUSTED, DRIVER = "statement.md", "task.py", "driver.py"
+STATEMENT, TRUSTED, DRIVER = "statement.md", "task.py", description.DRIVER
+SUPPORT = "support"
 _MOST_FILES, _MOST_MB = 1000, 64
 
 
@@ -72,7 +73,7 @@ def examine(folder: Path) -> tuple[Contents | None, list[Finding]]:
         message = "no such file; it holds the trusted half of the task, class Task(outpace.tasks.spec.Task)"
         findings.append(Finding(str(folder / TRUSTED), 0, message))
     if program is not None:
-        findings += _program_findings(folder / PROGRAM, program, spec.entry if spec else None)
+        findings += _program_findings(folder / PROGRAM, program, spec.entry if spec else "")
     if driver is not None:
         findings += _function_findings(folder / DRIVER, driver, "run", "the driver's run(entry, **problem)")
     if spec is None or program is None or findings:
@@ -92,6 +93,7 @@ def bring_up(contents: Contents) -> tuple[Task | None, list[Finding]]:
             return None, [Finding(str(path), 0, message)]
         task = kind(contents.spec, contents.start, driver=contents.driver, fingerprint=mark)
         task.folder = contents.folder
+        task.support = _support(contents.folder)
         return task, []
     except TaskError as error:
         return None, [Finding(str(contents.folder), 0, str(error))]
@@ -162,7 +164,14 @@ def _text(path: Path, findings: list[Finding]) -> str | None:
     return None
 
 
-def _program_findings(path: Path, text: str, entry: str | None) -> list[Finding]:
+def _support(folder: Path) -> dict[str, bytes]:
+    """Return the files of ``support/`` that the fingerprint counts, by path below it."""
+    place = folder / SUPPORT
+    paths = sorted(path for path in place.rglob("*") if path.is_file() and _counts(path.relative_to(folder)))
+    return {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
+
+
+def _program_findings(path: Path, text: str, entry: str) -> list[Finding]:
     findings: list[Finding] = []
     try:
         if not blocks(text):
@@ -170,7 +179,7 @@ def _program_findings(path: Path, text: str, entry: str | None) -> list[Finding]
             findings.append(Finding(str(path), 0, message))
     except MarkerError as error:
         findings.append(Finding(str(path), error.line, error.reason))
-    if entry is not None:
+    if entry:
         findings += _function_findings(path, text, entry, "the entry that task.toml names")
     return findings
 

@@ -1,4 +1,6 @@
-"""Finds tasks: bundled ones, folders, and those of installed packages (entry-point group ``outpace.tasks``).
+"""Finds tasks: bundled ones, folders, those of other tools, and those of installed packages.
+
+Packages offer theirs in the entry-point group ``outpace.tasks``.
 
 An entry point leads to a task, to the path of a task folder, or to a function without arguments that returns either.
 """
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from outpace.errors import TaskError, UnknownName, UsageError
 from outpace.tasks import description, folder
+from outpace.tasks.importers import source
 from outpace.tasks.spec import Task, TaskSpec
 
 GROUP = "outpace.tasks"
@@ -15,14 +18,17 @@ _LIBRARY = Path(__file__).parent / "library"
 
 
 def find(name_or_path: str | Path) -> Task:
-    """Return the task of a bundled name, an installed name, or a folder (``./my_task``, ``/data/my_task``).
+    """Return the task of a bundled or installed name, a folder (``./my_task``), or another tool's ``FORMAT:PATH``.
 
-    A text with a slash or a leading dot is a path, anything else a name.
+    A text that begins with a word and a colon names a task of another tool (``importers.source``); any other one with a
+    slash or a leading dot is a path, anything else a name.
 
     Raises:
-        UnknownName: no task has that name.
+        UnknownName: no task has that name, or no format.
         TaskError: the folder does not exist or is broken.
     """
+    if isinstance(name_or_path, str) and source.is_source(name_or_path):
+        return folder.load(source.folder_of(name_or_path))
     if isinstance(name_or_path, Path) or _is_path(name_or_path):
         path = Path(name_or_path).expanduser()
         return folder.load(path.parent if path.name == description.FILE else path)
@@ -37,6 +43,15 @@ def find(name_or_path: str | Path) -> Task:
             f"Unknown task '{name_or_path}', but there is a task folder of that name here: write './{name_or_path}'."
         )
     raise UnknownName("task", name_or_path, [*folders, *points])
+
+
+def absolute(name: str) -> str:
+    """Return a name of a task with its path made absolute, so that it is found from any folder."""
+    if source.is_source(name):
+        head, _, rest = name.partition(":")
+        place, mark, query = rest.partition("?")
+        return f"{head}:{Path(place).expanduser().resolve()}{mark}{query}"
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def available() -> list[str]:

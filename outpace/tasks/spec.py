@@ -22,13 +22,18 @@ Split = Literal["train", "heldout", "ood"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What is to get better: ``speedup`` (same answer, faster) or ``metric`` (a better answer)."""
+    """What is to get better: ``speedup`` (same answer, faster) or ``metric`` (a better answer).
+
+    ``self_reported``: the score is what an evaluator says that runs in the process of the candidate. Nothing in there
+    keeps a program from telling a score of its own, so whatever shows such a score says so.
+    """
 
     kind: Literal["speedup", "metric"]
     name: str
     direction: Literal["maximise", "minimise"]
     unit: str = ""
     best_known: float | None = None
+    self_reported: bool = False
 
     def rank(self, score: float) -> float:
         """Return ``score`` turned so that more is better."""
@@ -86,7 +91,8 @@ class TaskSpec:
     """The facts of a task, as its ``task.toml`` states them.
 
     ``build`` is the command line of its compile stage (empty: none), run in the sandbox in the folder of the candidate.
-    ``inplace``: a program may work in its inputs, and its answer may be one of them.
+    ``inplace``: a program may work in its inputs, and its answer may be one of them. ``entry`` is empty where the
+    driver takes the path of the program instead of a function of it.
     """
 
     name: str
@@ -118,6 +124,8 @@ class Task:
 
     folder: Path | None = None
     """Where a task of a folder lies."""
+    support: Mapping[str, bytes] = {}
+    """Files that lie read-only beside every program of the task (``support/`` of a folder): path to content."""
 
     def __init__(self, spec: TaskSpec, start: Candidate, *, driver: str | None = None, fingerprint: str = "") -> None:
         """Bind the facts.
@@ -143,6 +151,10 @@ class Task:
     def score(self, problem: Problem, output: Output) -> float:
         """Return the value of a checked answer (metric tasks only), in the unit and direction of the goal."""
         raise NotImplementedError(f"task '{self.spec.name}': task.py must define Task.score(self, problem, output)")
+
+    def remarks(self, problem: Problem, output: Output) -> str:
+        """Return what else whoever proposes next should know of an accepted answer (metric tasks); here nothing."""
+        return ""
 
     def twin(self, problem: Problem, seed: int) -> Twin | None:
         """Return a problem that begins as ``problem`` does and goes on differently; None where all may be seen at once.

@@ -41,6 +41,9 @@ class GoalTable(Table):
     best_known: float | None = Field(
         None, allow_inf_nan=False, description="the best published value, a number in the unit of the score"
     )
+    self_reported: bool = Field(
+        False, description="true or false (true: the score is worked out in the process of the program; metric tasks)"
+    )
 
 
 class LimitsTable(Table):
@@ -120,7 +123,9 @@ class TaskTable(Table):
     name: _Identifier = Field(description="an identifier: letters, digits and '_', not starting with a digit")
     title: _Text = Field(description="one line that says what the task is, a text")
     statement: _Text | None = Field(None, description="the statement as a text (or leave it to statement.md)")
-    entry: _Identifier = Field(description="the name of the function in program.py that is called")
+    entry: _Identifier | None = Field(
+        None, description="the name of the function in program.py that is called (none: driver.py takes the path of it)"
+    )
     family: _Identifier = Field("own", description='the group it is listed under, an identifier such as "heuristics"')
     language: Literal["python"] = Field("python", description="'python'")
     requires: list[_Label] = Field(

@@ -39,6 +39,7 @@ def goal(one: Goal) -> dict[str, Any]:
         "direction": one.direction,
         "unit": one.unit,
         "best_known": one.best_known,
+        "self_reported": one.self_reported,
     }
 
 

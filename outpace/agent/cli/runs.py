@@ -100,6 +100,11 @@ def leaderboard_command(
     ]
     _print_table(head, [_entry_row(entry) for entry in entries])
     typer.echo(f"{text.counted(len(entries), 'champion')} in {folder}")
+    if any(entry.run.config.goal.self_reported for entry in entries):
+        typer.echo(
+            f"{text.SELF_REPORTED}: the task's own evaluator worked the score out in the process of the program; "
+            "nothing here has checked it."
+        )
     if len({_machine(entry.evaluation) for entry in entries}) > 1:
         typer.echo("Measured on several machines: compare times within one machine only.")
 

@@ -1,4 +1,4 @@
-"""``outpace task list``, ``show``, ``new`` and ``check``."""
+"""``outpace task list``, ``show``, ``new``, ``import`` and ``check``."""
 
 import asyncio
 import shlex
@@ -10,17 +10,31 @@ import typer
 
 from outpace.agent.cli import records, text
 from outpace.agent.cli.home import JsonOption, LevelOption, SandboxOption, known_level
-from outpace.errors import MissingPackage, OutpaceError
+from outpace.errors import MissingPackage, OutpaceError, UsageError
 from outpace.plugins import DEFAULT_SANDBOX
 from outpace.sandbox.base import Level
+from outpace.tasks.finding import Finding
 from outpace.tasks.spec import Goal, Task, TaskSpec
 
 app = typer.Typer(help="Tasks: list them, look at one, make one, check one.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_command(as_json: JsonOption = False) -> None:
-    """List the bundled tasks."""
+def list_command(
+    tasks: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FORMAT:PATH]",
+            help="Those of a checkout of another tool, such as algotune:PATH.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the bundled tasks, or those of another tool."""
+    if tasks is not None:
+        _list_others(tasks, as_json=as_json)
+        return
     from outpace.tasks import registry
 
     specs = sorted(registry.specs(), key=lambda spec: (spec.family, spec.name))
@@ -33,9 +47,21 @@ def list_command(as_json: JsonOption = False) -> None:
     typer.echo("Look at one: outpace task show NAME   Your own: outpace task new PATH")
 
 
+def _list_others(given: str, *, as_json: bool) -> None:
+    from outpace.tasks.importers import source
+
+    found = source.listed(given)
+    if as_json:
+        typer.echo(records.dump(found))
+        return
+    for name in found:
+        typer.echo(text.plain(name))
+    typer.echo(f"{text.counted(len(found), 'task')}. Which of them can be run here: outpace task check --all {given}")
+
+
 @app.command("show")
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundled task's name or the path of a task folder.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As for `outpace run`.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show a task: its statement, cases and limits."""
@@ -79,23 +105,49 @@ def _as_path(folder: Path) -> str:
     return shlex.quote(text if "/" in text or text.startswith((".", "~")) else f"./{text}")
 
 
-@app.command("check")
-def check_command(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A task folder.")],
-    sandbox: SandboxOption = DEFAULT_SANDBOX,
-    level: LevelOption = None,
+@app.command("import")
+def import_command(
+    given: Annotated[str, typer.Argument(metavar="FORMAT:PATH", help="The task of another tool.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder to make.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what is wrong with a task folder.
+    """Write the task of another tool as a task folder of your own.
 
-    One finding a line. If the folder itself is sound, its starting program is tried once in the sandbox. The exit code
-    is 1 if there is an error; warnings leave it at 0.
+    `outpace run FORMAT:PATH` runs it as it is, without a folder. A folder can be changed: another statement, other
+    cases, a checker of your own where the original's is not to be believed.
     """
-    from outpace.tasks.check import check
+    from outpace.tasks.importers import source
 
-    findings = check(path)
-    if not any(finding.severity == "error" for finding in findings):
-        findings = [*findings, *asyncio.run(_try_start(path, sandbox, known_level(level)))]
+    files = source.written(given, path)
+    if as_json:
+        typer.echo(records.dump({"folder": str(path), "files": files}))
+        return
+    typer.echo(f"Wrote {path}: {', '.join(files)}")
+    typer.echo(f"Next: outpace task check {_as_path(path)}   or   outpace run {_as_path(path)}")
+
+
+@app.command("check")
+def check_command(
+    task: Annotated[
+        str, typer.Argument(metavar="PATH", help="A task folder, or FORMAT:PATH for the task of another tool.")
+    ],
+    sandbox: SandboxOption = DEFAULT_SANDBOX,
+    level: LevelOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Every task below FORMAT:PATH, one line each.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is wrong with a task.
+
+    One finding a line. If the task itself is sound, its starting program is tried once in the sandbox. The exit code is
+    1 if there is an error; warnings leave it at 0.
+    """
+    from outpace.tasks.importers import source
+
+    if every:
+        _check_all(task, sandbox, known_level(level), as_json=as_json)
+        return
+    path = source.folder_of(task) if source.is_source(task) else Path(task)
+    findings = _found(path, sandbox, known_level(level))
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json:
         shown = [
@@ -106,16 +158,51 @@ def check_command(
         for finding in findings:
             typer.echo(text.plain(str(finding)))
         if not errors:
-            typer.echo(f"{path}: no errors. Next: outpace run {_as_path(path)}")
+            typer.echo(f"{task}: no errors. Next: outpace run {task if source.is_source(task) else _as_path(path)}")
     if errors:
         raise typer.Exit(1)
 
 
-async def _try_start(path: Path, sandbox_name: str, level: Level | None) -> list[Any]:
+def _found(path: Path, sandbox: str, level: Level | None) -> list[Finding]:
+    """Return what is wrong with a task folder; its starting program is tried if nothing is."""
+    from outpace.tasks.check import check
+
+    findings = check(path)
+    if any(finding.severity == "error" for finding in findings):
+        return findings
+    return [*findings, *asyncio.run(_try_start(path, sandbox, level))]
+
+
+def _check_all(given: str, sandbox: str, level: Level | None, *, as_json: bool) -> None:
+    """Say of each task below ``FORMAT:PATH`` whether it can be run here, or why not, as soon as it is known."""
+    from outpace.tasks.importers import source
+
+    if not source.is_source(given):
+        raise UsageError(f"--all is for the tasks of another tool; got '{given}', expected FORMAT:PATH.")
+    shown, usable = [], 0
+    names = source.listed(given)
+    for name in names:
+        try:
+            errors = [one for one in _found(source.folder_of(name), sandbox, level) if one.severity == "error"]
+            reason = errors[0].message if errors else ""
+        except OutpaceError as error:
+            reason = str(error)
+        usable += not reason
+        shown.append({"task": name, "usable": not reason, "reason": reason})
+        if not as_json:
+            typer.echo(text.plain(f"{name}: {'usable' if not reason else f'not usable: {text.first_line(reason)}'}"))
+    if as_json:
+        typer.echo(records.dump(shown))
+    else:
+        typer.echo(f"{usable} of {text.counted(len(names), 'task')} usable.")
+    if usable < len(names):
+        raise typer.Exit(1)
+
+
+async def _try_start(path: Path, sandbox_name: str, level: Level | None) -> list[Finding]:
     """Evaluate the starting program once; return a finding if it fails its own check."""
     from outpace.agent.conditions import least_level, opened_sandbox
     from outpace.evaluators.cascade import CascadeEvaluator
-    from outpace.tasks.finding import Finding
     from outpace.tasks.folder import load as load_task
 
     task = load_task(path)
@@ -135,7 +222,8 @@ async def _try_start(path: Path, sandbox_name: str, level: Level | None) -> list
 
 def _goal(goal: Goal) -> str:
     best = f", best known {text.amount(goal, goal.best_known)}" if goal.best_known is not None else ""
-    return f"{'speed-up' if goal.kind == 'speedup' else f'{goal.direction} {goal.name}'}{best}"
+    told = ", self-reported" if goal.self_reported else ""
+    return f"{'speed-up' if goal.kind == 'speedup' else f'{goal.direction} {goal.name}'}{best}{told}"
 
 
 def _spec_record(spec: TaskSpec) -> dict[str, Any]:
@@ -182,7 +270,7 @@ def _description(task: Task) -> Iterator[str]:
     facts = [
         ("family", spec.family),
         ("goal", _goal(spec.goal)),
-        ("entry", f"{spec.entry} in program.py ({spec.language})"),
+        ("entry", f"{spec.entry or 'none: the driver takes the path'} in program.py ({spec.language})"),
         ("requires", ", ".join(spec.requires) or "nothing beside the standard library and numpy"),
         ("budget", f"{spec.evaluations} evaluations unless told otherwise"),
         ("start", task.start.id),

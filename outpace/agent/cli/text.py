@@ -31,6 +31,10 @@ def number(value: float) -> str:
     return f"{value:.4g}" if size < 1e4 else f"{value:.0f}"
 
 
+SELF_REPORTED = "self-reported"
+"""The mark of a score that was worked out in the process of the program, where nothing keeps it honest."""
+
+
 def amount(goal: Goal, value: float) -> str:
     """Return a score with its unit: ``3.71 %``, ``12.3x``, ``2.635``."""
     if goal.kind == "speedup":
@@ -48,7 +52,7 @@ def score(goal: Goal, evaluation: Evaluation | None) -> str:
     if evaluation.interval is not None:
         low, high = evaluation.interval
         text += f" [{number(low)}, {number(high)}]"
-    return text
+    return f"{text} ({SELF_REPORTED})" if goal.self_reported else text
 
 
 def process_pairs(found: Evaluation) -> int:

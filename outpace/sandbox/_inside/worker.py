@@ -112,17 +112,23 @@ class Server:
             _store(self.folder, path, text.encode())
         if "program.py" not in body["files"]:
             raise _Refused(f"program.py is missing; the files are: {', '.join(body['files']) or 'none'}")
-        program = _import_from(self.folder, "program")
-        entry = getattr(program, body["entry"], None)
-        if not callable(entry):
-            what = "is not a function" if hasattr(program, body["entry"]) else "does not exist"
-            raise _Refused(f"program.py: the entry '{body['entry']}' {what}; define a function of that name")
+        entry = self._entry(body["entry"]) if body["entry"] else f"{self.folder}/program.py"
         if body["driver"] is None:
+            if isinstance(entry, str):
+                raise _Refused("the job names no entry and has no driver")
             self.call = entry
             return
         _store(f"{self.folder}.driver", "driver.py", body["driver"].encode())
         driver = _import_from(f"{self.folder}.driver", "driver")
         self.call = lambda **problem: driver.run(entry, **problem)
+
+    def _entry(self, name: str) -> Any:
+        program = _import_from(self.folder, "program")
+        entry = getattr(program, name, None)
+        if not callable(entry):
+            what = "is not a function" if hasattr(program, name) else "does not exist"
+            raise _Refused(f"program.py: the entry '{name}' {what}; define a function of that name")
+        return entry
 
     def _call(self, problem: dict[str, Any]) -> Any:
         if self.call is None:

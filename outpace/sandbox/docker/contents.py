@@ -77,7 +77,7 @@ class Contents:
         return Launch(
             env={},
             folder=view.FOLDER,
-            filter=_filter(building=job.build is not None),
+            filter=_filter(programs=job.may_start_programs),
             rlimits=rlimits(job.limits),
             landlock=self._reachable(job),
             artefacts=job.artefacts,
@@ -112,5 +112,5 @@ def must_leave_room(mounts: Iterable[Path]) -> None:
 
 
 @cache
-def _filter(*, building: bool) -> bytes:
-    return filter_program(allow_exec=building, allow_fork=building)
+def _filter(*, programs: bool) -> bytes:
+    return filter_program(allow_exec=programs, allow_fork=programs)

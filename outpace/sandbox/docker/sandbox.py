@@ -108,7 +108,7 @@ class DockerSandbox:
                 self._connected = _connect(self.image, self.runtime)
             connection = self._connected
         return connection, connection.pool.take(
-            self._contents.recipe(job, connection.image), preload=job.preload, fresh=job.build is not None
+            self._contents.recipe(job, connection.image), preload=job.preload, fresh=job.may_start_programs
         )
 
 
@@ -175,7 +175,7 @@ def _release(pool: Pool, slot: Slot, job: Job, usage: Usage) -> None:
 
     That is so if it compiled, if it ran out of memory, and where no Landlock kept it to the folder that is emptied.
     """
-    if job.build is None and usage.ended_by != "memory" and landlock.version() > 0:
+    if not job.may_start_programs and usage.ended_by != "memory" and landlock.version() > 0:
         pool.give_back(slot)
     else:
         pool.discard(slot)
