@@ -27,7 +27,8 @@ from outpace.errors import MissingPackage, SandboxUnavailable
 from outpace.limits import Limits
 from outpace.sandbox import interpreter
 from outpace.sandbox.base import Job, Reply, Sandbox
-from outpace.sandbox.contract import SandboxContract, run, session, wait_for
+from outpace.sandbox.contract import SandboxContract
+from outpace.sandbox.contract.scenes import run, session, wait_for
 from outpace.sandbox.docker.engine import Engine
 from outpace.sandbox.docker.image import build, host_root, host_view, pinned
 from outpace.sandbox.docker.recipe import LABEL, Recipe

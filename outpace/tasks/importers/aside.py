@@ -5,7 +5,6 @@ prints, and may crash; none of that is to happen in the judge. ``HostedTask`` is
 of ``hosted.py`` in the task folder, and that file runs over there.
 """
 
-import atexit
 import contextlib
 import importlib.util
 import os
@@ -77,15 +76,15 @@ class HostedTask(Task):
 class Aside:
     """A process that runs the functions of one trusted file, one call at a time; started anew after it has died.
 
-    Safe for several threads. It ends with this process, whatever becomes of that.
+    Safe for several threads. It ends with this object, and with the judge's process, whatever becomes of that.
     """
 
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is started yet."""
         self.path = path
         self._turn = threading.Lock()
-        self._running: _Running | None = None
-        _ALL.add(self)
+        self._running: list[_Running] = []  # one or none
+        weakref.finalize(self, _end, self._running)
 
     def ask(self, function: str, *arguments: Any) -> Any:
         """Return what a function of the file returns.
@@ -94,14 +93,14 @@ class Aside:
             TaskError: it raised, took too long, or what it was given or returned is no plain data; or the process died.
         """
         with self._turn:
-            running = self._running = self._running or _Running(self.path)
+            if not self._running:
+                self._running.append(_Running(self.path))
             try:
-                return running.ask(function, arguments)
+                return self._running[0].ask(function, arguments)
             except _Refused as error:
                 raise TaskError(f"{self.path.name}: {function} failed: {error}") from error
             except BaseException as error:
-                said = running.close()
-                self._running = None
+                said = _end(self._running)
                 if isinstance(error, OSError | EOFError | codec.Garbled):
                     why = f"{error or type(error).__name__}" + (f"; it printed: {said}" if said else "")
                     raise TaskError(f"{self.path}: the process of its own ended in {function}: {why}") from error
@@ -110,18 +109,12 @@ class Aside:
     def close(self) -> None:
         """End the process."""
         with self._turn:
-            if self._running is not None:
-                self._running.close()
-                self._running = None
+            _end(self._running)
 
 
-_ALL: "weakref.WeakSet[Aside]" = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for aside in list(_ALL):
-        aside.close()
+def _end(running: "list[_Running]") -> str:
+    """End the process, if there is one; return the last of what it printed."""
+    return running.pop().close() if running else ""
 
 
 class _Refused(Exception):

@@ -1,33 +1,20 @@
-"""What every sandbox must do, as tests: subclass ``SandboxContract`` in a test file and give it a ``sandbox`` fixture.
-
-::
-
-    class TestMySandbox(SandboxContract):
-        @pytest.fixture
-        def sandbox(self) -> Iterator[Sandbox]:
-            sandbox = MySandbox()
-            yield sandbox
-            sandbox.close()
-"""
+"""The contract of sandboxes, as tests."""
 
 import asyncio
-import contextlib
 import math
 import os
-import re
-import signal
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from outpace.limits import Limits
 from outpace.sandbox.base import Job, Level, Reply, Sandbox, Usage, Worker
+from outpace.sandbox.contract.programs import ProgramsContract
+from outpace.sandbox.contract.scenes import last_reply, processes, run, same, session, traces, wait_for, with_worker
 
-T = TypeVar("T")
 ECHO = "def entry(**problem):\n    return problem\n"
 VALUES: list[Any] = [
     None,
@@ -60,65 +47,7 @@ ARRAYS = [
 ]
 
 
-def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run a scenario with a deadline, so that a sandbox that hangs fails instead."""
-
-    async def bounded() -> T:
-        return await asyncio.wait_for(scenario, 120)
-
-    return asyncio.run(bounded())
-
-
-async def session(
-    sandbox: Sandbox, program: str, problems: Sequence[Mapping[str, Any]], *, limits: Limits | None = None, **job: Any
-) -> tuple[list[Reply], Usage]:
-    """Load ``program``, put the problems to its ``entry``, close; the first of the replies is that to ``load``."""
-    worker = await sandbox.start(Job(files={"program.py": program}, entry="entry", limits=limits or Limits(), **job))
-    try:
-        replies = [await worker.load()]
-        for problem in problems:
-            replies.append(await worker.call(problem))  # noqa: PERF401  (one after the other)
-    finally:
-        usage = await worker.close()
-    return replies, usage
-
-
-def last_reply(sandbox: Sandbox, program: str, *, problem: Mapping[str, Any] | None = None, **more: Any) -> Reply:
-    """Return the reply to one problem, or to ``load`` if that failed."""
-    replies, _ = run(session(sandbox, program, [problem or {}], **more))
-    return replies[-1]
-
-
-async def with_worker(
-    sandbox: Sandbox, program: str, scenario: Callable[[Worker], Coroutine[Any, Any, T]], **job: Any
-) -> T:
-    """Load ``program``, which must succeed, go through ``scenario`` with the worker, and close it."""
-    worker = await sandbox.start(Job(files={"program.py": program}, entry="entry", **job))
-    try:
-        loaded = await worker.load()
-        assert loaded.ok, loaded
-        return await scenario(worker)
-    finally:
-        await worker.close()
-
-
-def same(left: Any, right: Any) -> bool:
-    """Tell whether two values agree in type, and in value to the last bit."""
-    if isinstance(left, np.ndarray):
-        return bool(left.dtype == right.dtype) and left.shape == right.shape and left.tobytes() == right.tobytes()
-    return type(left) is type(right) and repr(left) == repr(right)
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    """Wait some seconds for ``condition``; return whether it came true."""
-    for _ in range(100):
-        if condition():
-            return True
-        signal.sigtimedwait([], 0.05)
-    return False
-
-
-class SandboxContract:
+class SandboxContract(ProgramsContract):
     """The tests. Those of isolation run where the level that ``probe`` finds promises any."""
 
     @pytest.fixture
@@ -130,9 +59,9 @@ class SandboxContract:
     def no_trace(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         """Fail a test that leaves a process, a mount, a file descriptor or a temporary file behind."""
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        before = _traces()
+        before = traces()
         yield
-        assert wait_for(lambda: _traces() == before), f"left behind: {_traces() ^ before}"
+        assert wait_for(lambda: traces() == before), f"left behind: {traces() ^ before}"
 
     def test_probe_and_missing(self, sandbox: Sandbox) -> None:
         found = sandbox.probe()
@@ -406,55 +335,6 @@ def entry(fill, data=None):
         assert first.output == second.output and full.ok
         assert refused.ended_by is None and "too many files open" in (refused.error or "")
 
-    def test_artefacts_lie_ready_and_are_read_only(self, sandbox: Sandbox) -> None:
-        program = """import made, os
-def entry():
-    place = os.environ['OUTPACE_BUILD']
-    try:
-        open(place + '/made.py', 'a').close()
-        changed = True
-    except OSError:
-        changed = False
-    return [made.x, open(place + '/lib/data.bin', 'rb').read(), changed]
-"""
-        artefacts = {"made.py": b"x = 5\n", "lib/data.bin": b"\0\xff"}
-        found = last_reply(sandbox, program, artefacts=artefacts)
-        assert found.ok, found
-        assert found.output[:2] == [5, b"\0\xff"] and (not found.output[2] or sandbox.probe().level == "D")
-
-    def test_a_build_returns_what_its_command_made(self, sandbox: Sandbox) -> None:
-        marker = f"compile-{os.getpid()}-{id(self)}"
-        command = (
-            f"cp source.txt made.txt; mkdir lib; printf x > lib/a.so; setsid sh -c '{marker}=1; sleep 60' & exit $1"
-        )
-
-        async def scenario(code: str) -> Reply:
-            files = {"program.py": "raise SystemExit\n", "source.txt": "text"}
-            worker = await sandbox.start(Job(files=files, entry="entry", build=("sh", "-c", command, "sh", code)))
-            try:
-                return await worker.build()
-            finally:
-                await worker.close()
-
-        assert run(scenario("0")).output == {"made.txt": b"text", "lib/a.so": b"x"}
-        assert "exit code 3" in (run(scenario("3")).error or "")
-        assert wait_for(lambda: not _processes(marker))
-
-    def test_a_build_that_takes_too_long_is_killed_with_all_that_it_started(self, sandbox: Sandbox) -> None:
-        marker = f"endless-{os.getpid()}-{id(self)}"
-
-        async def scenario() -> Reply:
-            command = f"(setsid sh -c ': {marker}; while :; do sleep 0.01; done' &); sleep 60"
-            job = Job(files={}, entry="entry", build=("sh", "-c", command), limits=Limits(wall_s=1))
-            worker = await sandbox.start(job)
-            try:
-                return await worker.build()
-            finally:
-                await worker.close()
-
-        assert run(scenario()).ended_by == "timeout"
-        assert wait_for(lambda: not _processes(marker))
-
     def test_workers_agree_on_hashes_and_differ_in_chance(self, sandbox: Sandbox) -> None:
         program = "import random\nimport numpy as np\n"
         program += "def entry(): return [hash('outpace'), random.random(), float(np.random.random())]\n"
@@ -497,7 +377,7 @@ def entry():
     time.sleep(0.3)
 """
         last_reply(sandbox, program)
-        assert wait_for(lambda: not _processes(marker))
+        assert wait_for(lambda: not processes(marker))
 
     def test_closing_twice_and_calling_afterwards(self, sandbox: Sandbox) -> None:
         async def scenario() -> tuple[Usage, Usage, Reply]:
@@ -568,31 +448,3 @@ def entry():
         problems = [{"what": "socket.socket()"}, {"what": "os.fork()"}, {"what": "os.listdir('/home')"}]
         replies, _ = run(session(sandbox, program, problems))
         assert [reply.output for reply in replies[1:]] == ["PermissionError", "PermissionError", "FileNotFoundError"]
-
-
-def _processes(marker: str) -> list[str]:
-    """Return the processes of the host whose command line holds ``marker``."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if marker.encode() in path.read_bytes():
-                found.append(path.parent.name)
-        except OSError:
-            continue
-    return found
-
-
-def _traces() -> set[str]:
-    """Return what a careless sandbox could leave behind: children, mounts, files, descriptors, control groups."""
-    children: set[str] = set()
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
-            children.update((task / "children").read_text().split())
-    mounts = Path("/proc/self/mounts").read_text().splitlines()
-    descriptors = [f"descriptor {fd}" for fd in range(3, 256) if Path(f"/proc/self/fd/{fd}").is_symlink()]
-    own = re.compile(rf"outpace-\d+-{os.getpid()}-")  # other judges come and go meanwhile
-    groups = [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if own.match(folder.rpartition("/")[2])]
-    return {*children, *mounts, *map(str, Path(tempfile.gettempdir()).iterdir()), *descriptors, *groups}
-
-
-__all__ = ["SandboxContract", "Worker"]
