@@ -26,32 +26,9 @@ import outpace
 from outpace.agent.search import Progress
 from outpace.evaluators.machine import machine
 from outpace.plugins import DEFAULT_SANDBOX
-from outpace.tasks.spec import Output, Problem
 
-PROGRAM = """\
-# EVOLVE-BLOCK-START
-def solve(x):
-    return 0.5 * x + 1.0
-# EVOLVE-BLOCK-END
-"""
+TASK = Path(__file__).parent / "trivial"
 ANSWER = "Another.\n\n```python\n# EVOLVE-BLOCK-START\ndef solve(x):\n    return {} * x\n# EVOLVE-BLOCK-END\n```\n"
-
-
-class Trivial(outpace.Task):
-    """Come close to a line; costs nothing to answer and nothing to check."""
-
-    def generate(self, case: outpace.Case, seed: int) -> Problem:
-        """Return one number."""
-        return {"x": float(seed % 7)}
-
-    def check(self, problem: Problem, output: Output) -> None:
-        """Accept any number."""
-        if not isinstance(output, float):
-            raise outpace.WrongAnswer("expected a float")
-
-    def score(self, problem: Problem, output: Output) -> float:
-        """Return the distance to the line."""
-        return float(abs(output - (3.0 * problem["x"] - 2.0)))
 
 
 def serve(latency_s: float, told: Connection) -> None:
@@ -89,14 +66,6 @@ async def _serve(latency_s: float, told: Connection) -> None:
 
 def measured(options: argparse.Namespace, url: str) -> dict[str, Any]:
     """Run, and return the raw figures."""
-    spec = outpace.TaskSpec(
-        name="trivial",
-        title="A line",
-        statement="Come close to the line.",
-        entry="solve",
-        goal=outpace.Goal(kind="metric", name="distance", direction="minimise"),
-        cases=(outpace.Case(name="line", instances=3),),
-    )
     landed: list[tuple[float, float, float]] = []  # when, CPU of our process, wall time of the evaluation
 
     def watch(progress: Progress) -> None:
@@ -105,7 +74,7 @@ def measured(options: argparse.Namespace, url: str) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as home:
         outpace.evolve(
-            Trivial(spec, outpace.Candidate({"program.py": PROGRAM})),
+            str(TASK),
             model="openai:slow",
             base_url=url,
             in_flight=options.in_flight,

@@ -19,32 +19,9 @@ import outpace
 from outpace.agent.search import Progress
 from outpace.plugins import DEFAULT_SANDBOX, load
 from outpace.sandbox.base import Containment, Job, Reply, Sandbox, Usage, Worker
-from outpace.tasks.spec import Output, Problem
 
 WINDOW = 50
-PROGRAM = """\
-# EVOLVE-BLOCK-START
-def solve(x):
-    return 0.5 * x + 1.0
-# EVOLVE-BLOCK-END
-"""
-
-
-class Trivial(outpace.Task):
-    """Come close to a line; costs nothing to answer and nothing to check."""
-
-    def generate(self, case: outpace.Case, seed: int) -> Problem:
-        """Return one number."""
-        return {"x": float(seed % 7)}
-
-    def check(self, problem: Problem, output: Output) -> None:
-        """Accept any number."""
-        if not isinstance(output, float):
-            raise outpace.WrongAnswer("expected a float")
-
-    def score(self, problem: Problem, output: Output) -> float:
-        """Return the distance to the line."""
-        return float(abs(output - (3.0 * problem["x"] - 2.0)))
+TASK = Path(__file__).parent / "trivial"
 
 
 class Metered:
@@ -124,14 +101,6 @@ def main() -> None:
     parser.add_argument("--sandbox", default=DEFAULT_SANDBOX)
     options = parser.parse_args()
     Metered.inner = load("sandbox", options.sandbox)()
-    spec = outpace.TaskSpec(
-        name="trivial",
-        title="A line",
-        statement="Come close to the line.",
-        entry="solve",
-        goal=outpace.Goal(kind="metric", name="distance", direction="minimise"),
-        cases=(outpace.Case(name="line", instances=3),),
-    )
     seen: list[tuple[float, float]] = []
 
     def watch(progress: Progress) -> None:
@@ -140,7 +109,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as home:
         outpace.evolve(
-            Trivial(spec, outpace.Candidate({"program.py": PROGRAM})),
+            str(TASK),
             budget=outpace.Budget(evaluations=options.evaluations),
             sandbox="__main__:Metered",
             workers=1,

@@ -24,8 +24,10 @@ from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal, Task
 
 if TYPE_CHECKING:
+    from outpace.agent.prompts.facts import Facts
     from outpace.agent.prompts.templates import Templates
     from outpace.agent.proposers.model import Aids
+    from outpace.agent.proposers.tuner.telling import Setting
     from outpace.agent.strategies.ensemble import Chooser
 
 OPERATORS, OUTSIDE, EDITOR, TUNER = "operators", "outside", "editor", "tuner"
@@ -204,27 +206,15 @@ def proposer_of(proposing: Proposing, models: Mapping[str, Model], means: Means)
         from outpace.agent.proposers.operators.proposer import OperatorsProposer
 
         return OperatorsProposer(seed=means.run.config.seed)
-    from outpace.agent.proposers.model import IN_FLIGHT, ModelProposer
-
-    aids = _aids(proposing, means)
     recorded = {name: _recorded(PaidModel(model, means.ledger), means) for name, model in models.items()}
     arms = [replace(arm, sampling=_bounded(arm.sampling, means.run.config)) for arm in proposing.arms()]
     if proposing.kind == TUNER:
         from outpace.agent.proposers.tuner.proposer import TunerProposer
-        from outpace.agent.proposers.tuner.telling import MESSAGES, WINDOW_TOKENS, Setting
 
-        setting = Setting(
-            sandbox=means.sandbox,
-            ledger=means.ledger,
-            goal=means.task.spec.goal,
-            messages=proposing.messages or MESSAGES,
-            window_tokens=proposing.window or WINDOW_TOKENS,
-            lookahead=proposing.in_flight or 0,
-            templates=aids.templates,
-            facts=aids.facts,
-        )
-        return TunerProposer(recorded, arms, setting)
-    return ModelProposer(recorded, arms, lookahead=proposing.in_flight or IN_FLIGHT, aids=aids)
+        return TunerProposer(recorded, arms, _setting(proposing, means))
+    from outpace.agent.proposers.model import IN_FLIGHT, ModelProposer
+
+    return ModelProposer(recorded, arms, lookahead=proposing.in_flight or IN_FLIGHT, aids=_aids(proposing, means))
 
 
 def prompts_of(proposing: Proposing, task: Task) -> "Templates | None":
@@ -246,9 +236,30 @@ def prompts_of(proposing: Proposing, task: Task) -> "Templates | None":
     return templates
 
 
+def _facts(means: Means) -> "Facts":
+    from outpace.agent.prompts.facts import facts_of
+
+    return facts_of(means.task.spec.requires, here=means.run.config.sandbox != "docker")
+
+
+def _setting(proposing: Proposing, means: Means) -> "Setting":
+    """Return what a tuner works with in this sitting."""
+    from outpace.agent.proposers.tuner.telling import MESSAGES, WINDOW_TOKENS, Setting
+
+    return Setting(
+        sandbox=means.sandbox,
+        ledger=means.ledger,
+        goal=means.task.spec.goal,
+        messages=proposing.messages or MESSAGES,
+        window_tokens=proposing.window or WINDOW_TOKENS,
+        lookahead=proposing.in_flight or 0,
+        templates=prompts_of(proposing, means.task),
+        facts=_facts(means),
+    )
+
+
 def _aids(proposing: Proposing, means: Means) -> "Aids":
     """Return what helps to ask well in this sitting."""
-    from outpace.agent.prompts.facts import facts_of
     from outpace.agent.proposers.instructions import Instructions
     from outpace.agent.proposers.model import Aids
     from outpace.evaluators.profile import line_profile
@@ -264,7 +275,7 @@ def _aids(proposing: Proposing, means: Means) -> "Aids":
 
     return Aids(
         templates=prompts_of(proposing, task),
-        facts=facts_of(task.spec.requires, here=run.config.sandbox != "docker"),
+        facts=_facts(means),
         known=known,
         profile=profile,
         instructions=Instructions(task.spec.goal) if proposing.meta_prompting else None,

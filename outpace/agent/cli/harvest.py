@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from outpace.agent.budget import Spent
 from outpace.agent.cli import text
 from outpace.agent.models.base import Completion
 from outpace.agent.proposal import Result
@@ -49,11 +50,11 @@ class Harvest:
         texts = (completion.text, *(other.text for other in completion.others)) if edits else ()
         self.answers += len(texts)
         self.parsed += sum(map(holds_edit, texts))
-        usage = completion.usage
-        self.calls += usage.calls
-        self.tokens += usage.tokens
-        self.usd += usage.cost_usd or 0.0
-        self.unpriced_calls += usage.calls if usage.cost_usd is None else 0
+        cost = Spent.on(completion.usage)
+        self.calls += cost.model_calls
+        self.tokens += cost.tokens
+        self.usd += cost.usd
+        self.unpriced_calls += cost.unpriced_calls
 
     def landed(self, result: Result, goal: Goal) -> None:
         """Count what became of a candidate."""
@@ -99,9 +100,7 @@ def harvest(store: Store, run: Run) -> list[Harvest]:
     for rest in answered.values():
         _of(found, rest.model).add(rest)
     for row in found.values():
-        row.parsed = max(
-            row.parsed, row.applied
-        )  # nothing but a bare program is an edit, too, where it could be applied
+        row.parsed = max(row.parsed, row.applied)  # a bare program is an edit too, where it could be applied
     return sorted(found.values(), key=lambda one: (-one.answers, one.model))
 
 

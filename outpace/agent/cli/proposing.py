@@ -11,7 +11,6 @@ from outpace.errors import UsageError
 if TYPE_CHECKING:
     from outpace.agent.proposing import Proposing
 
-PANEL = "Who proposes"
 ENDPOINTS = "the endpoint's"
 AS_GIVEN = (
     "base_url",
@@ -39,38 +38,27 @@ ModelOption = Annotated[
         help="Model to ask, such as openai:NAME; several share the briefs. 'outside': whoever asks for briefs; "
         "'replay:RUN': a run again.",
         show_default="none",
-        rich_help_panel=PANEL,
     ),
 ]
 BaseUrlOption = Annotated[
     str | None,
-    typer.Option("--base-url", metavar="URL", help="The models' endpoint.", show_default=False, rich_help_panel=PANEL),
+    typer.Option("--base-url", metavar="URL", help="The models' endpoint.", show_default=False),
 ]
 TemperatureOption = Annotated[
     list[float] | None,
     typer.Option(
-        "--temperature",
-        metavar="X",
-        help="Of the models; several make arms of an ensemble.",
-        show_default=ENDPOINTS,
-        rich_help_panel=PANEL,
+        "--temperature", metavar="X", help="Of the models; several make arms of an ensemble.", show_default=ENDPOINTS
     ),
 ]
 EffortOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--effort",
-        metavar="WORD",
-        help="How hard they think: low, high …; several make arms.",
-        show_default=ENDPOINTS,
-        rich_help_panel=PANEL,
+        "--effort", metavar="WORD", help="How hard they think: low, high …; several make arms.", show_default=ENDPOINTS
     ),
 ]
 MaxTokensOption = Annotated[
     int | None,
-    typer.Option(
-        "--max-tokens", metavar="N", min=1, help="Of an answer.", show_default=ENDPOINTS, rich_help_panel=PANEL
-    ),
+    typer.Option("--max-tokens", metavar="N", min=1, help="Of an answer.", show_default=ENDPOINTS),
 ]
 EditOption = Annotated[
     list[str] | None,
@@ -79,7 +67,6 @@ EditOption = Annotated[
         metavar="FORM",
         help=f"Form of the answers: {', '.join(EDITS)}; several make arms.",
         show_default="the strategy's",
-        rich_help_panel=PANEL,
     ),
 ]
 EnsembleOption = Annotated[
@@ -87,17 +74,16 @@ EnsembleOption = Annotated[
     typer.Option(
         "--ensemble",
         metavar="NAME",
-        help=f"Who gets a brief: {', '.join(ENSEMBLES)} (the first model until K results bring nothing: stagnation=K).",
-        rich_help_panel=PANEL,
+        help=f"Who gets a brief: {', '.join(ENSEMBLES)} (=K: the first model until K results bring nothing).",
     ),
 ]
 SamplesOption = Annotated[
     int,
-    typer.Option("--samples", metavar="N", min=1, help="Answers to ask for in one request.", rich_help_panel=PANEL),
+    typer.Option("--samples", metavar="N", min=1, help="Answers to ask for in one request."),
 ]
 RepairOption = Annotated[
     bool,
-    typer.Option("--repair/--no-repair", help="Give a program that fails back once.", rich_help_panel=PANEL),
+    typer.Option("--repair/--no-repair", help="Give a program that fails back once."),
 ]
 ProfileOption = Annotated[
     float,
@@ -107,40 +93,20 @@ ProfileOption = Annotated[
         min=0.0,
         max=1.0,
         help="Share of the prompts with a profile of the parent, line by line.",
-        rich_help_panel=PANEL,
     ),
 ]
 InFlightOption = Annotated[
     int | None,
-    typer.Option(
-        "--in-flight",
-        metavar="N",
-        min=1,
-        help="Answers to wait for at a time.",
-        show_default="16",
-        rich_help_panel=PANEL,
-    ),
+    typer.Option("--in-flight", metavar="N", min=1, help="Answers to wait for at a time.", show_default="16"),
 ]
 MessagesOption = Annotated[
     int | None,
-    typer.Option(
-        "--messages",
-        metavar="N",
-        min=1,
-        help="Of a tuner's conversation, by the model.",
-        show_default="40",
-        rich_help_panel=PANEL,
-    ),
+    typer.Option("--messages", metavar="N", min=1, help="Of a tuner's conversation, by the model.", show_default="40"),
 ]
 WindowOption = Annotated[
     int | None,
     typer.Option(
-        "--window",
-        metavar="TOKENS",
-        min=1000,
-        help="Of a tuner's conversation, sent at a time.",
-        show_default="32000",
-        rich_help_panel=PANEL,
+        "--window", metavar="TOKENS", min=1000, help="Of a tuner's conversation, sent at a time.", show_default="32000"
     ),
 ]
 ProposerOption = Annotated[
@@ -150,30 +116,17 @@ ProposerOption = Annotated[
         metavar="NAME",
         help="editor: a model answers with edits; tuner: it works with tools.",
         show_default="editor",
-        rich_help_panel=PANEL,
     ),
 ]
 PromptsOption = Annotated[
     Path | None,
-    typer.Option(
-        "--prompts",
-        metavar="FOLDER",
-        help="Prompt templates that replace ours.",
-        show_default=False,
-        rich_help_panel=PANEL,
-    ),
+    typer.Option("--prompts", metavar="FOLDER", help="Prompt templates that replace ours.", show_default=False),
 ]
-MetaOption = Annotated[
-    bool, typer.Option("--meta-prompting", help="Let the instructions evolve too.", rich_help_panel=PANEL)
-]
+MetaOption = Annotated[bool, typer.Option("--meta-prompting", help="Let the instructions evolve too.")]
 VllmPythonOption = Annotated[
     str | None,
     typer.Option(
-        "--vllm-python",
-        metavar="PATH",
-        help="The Python that has vLLM, for vllm:MODEL.",
-        show_default="this one",
-        rich_help_panel=PANEL,
+        "--vllm-python", metavar="PATH", help="The Python that has vLLM, for vllm:MODEL.", show_default="this one"
     ),
 ]
 
