@@ -262,7 +262,7 @@ def _aids(proposing: Proposing, means: Means) -> "Aids":
     """Return what helps to ask well in this sitting."""
     from outpace.agent.proposers.instructions import Instructions
     from outpace.agent.proposers.model import Aids
-    from outpace.evaluators.profile import line_profile
+    from outpace.evaluators.profile import profile
 
     task, run = means.task, means.run
 
@@ -270,14 +270,14 @@ def _aids(proposing: Proposing, means: Means) -> "Aids":
         look = partial(means.store.known, run.id, candidate, before=before)
         return await asyncio.get_running_loop().run_in_executor(means.writer, look)
 
-    async def profile(candidate: Candidate) -> str:
-        return await line_profile(means.sandbox, task, candidate)
+    async def observe(candidate: Candidate) -> str:
+        return await profile(means.sandbox, task, candidate)
 
     return Aids(
         templates=prompts_of(proposing, task),
         facts=_facts(means),
         known=known,
-        profile=profile,
+        profile=observe,
         instructions=Instructions(task.spec.goal) if proposing.meta_prompting else None,
     )
 

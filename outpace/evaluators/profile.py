@@ -31,21 +31,23 @@ _WIDTH = 100
 Kind = Literal["lines", "functions"]
 
 
-async def line_profile(
+async def profile(
     sandbox: Sandbox,
     task: Task,
     candidate: Candidate,
     *,
+    kind: Kind = "lines",
     case: str | None = None,
     seed: int | None = None,
-    top: int = TOP,
 ) -> str:
-    """Return hits and share of time of the lines of a program's own files, those of the ``top`` largest shares.
+    """Return where a program spends its time while it answers one problem of ``case``, the ``TOP`` largest shares.
 
-    One call on a problem of ``case`` (None: the first timed case of the search) is followed line by line, after a first
-    one that is not. Each moment counts for one line, that of the innermost function of these files, so that the shares
-    add up to 100 %; what a line calls elsewhere (numpy, compiled functions) counts for it. A failure of the program
-    comes back as text as well.
+    ``case`` None: the first timed case of the search; ``seed`` None: one that nobody knows. One call is observed, after
+    a first one that is not. A failure of the program comes back as text as well.
+
+    ``lines``: hits and share of time of the lines of the program's own files. Each moment counts for one line, that of
+    the innermost function of these files, so that the shares add up to 100 %; what a line calls elsewhere (numpy,
+    compiled functions) counts for it. ``functions``: calls and times of all functions, by ``cProfile``.
 
     Raises:
         UsageError: there is no such case in the search.
@@ -53,32 +55,10 @@ async def line_profile(
     """
     chosen = case_of(task, case)
     try:
-        found = await _observed("lines", Loader(sandbox), task, candidate, await problem_of(task, chosen, seed), chosen)
+        found = await _observed(kind, Loader(sandbox), task, candidate, await problem_of(task, chosen, seed), chosen)
     except Failure as failure:
         return failure.feedback
-    return _lines_told(found, candidate, chosen, top)
-
-
-async def function_profile(
-    sandbox: Sandbox,
-    task: Task,
-    candidate: Candidate,
-    *,
-    case: str | None = None,
-    seed: int | None = None,
-    top: int = TOP,
-) -> str:
-    """Return calls and times of the functions that a program runs, those of the ``top`` largest times, by ``cProfile``.
-
-    Everything else as ``line_profile``.
-    """
-    chosen = case_of(task, case)
-    try:
-        problem = await problem_of(task, chosen, seed)
-        found = await _observed("functions", Loader(sandbox), task, candidate, problem, chosen)
-    except Failure as failure:
-        return failure.feedback
-    return _functions_told(found, chosen, top)
+    return _lines_told(found, candidate, chosen) if kind == "lines" else _functions_told(found, chosen)
 
 
 def case_of(task: Task, name: str | None) -> Case:
@@ -142,7 +122,7 @@ def _observed_s(task: Task) -> float:
     return min(OBSERVED_S, 4 * task.spec.limits.wall_s)
 
 
-def _lines_told(found: Mapping[str, Any], candidate: Candidate, case: Case, top: int) -> str:
+def _lines_told(found: Mapping[str, Any], candidate: Candidate, case: Case) -> str:
     files = {path: text.split("\n") for path, text in candidate.files.items()}
     rows = [
         (row[0], row[1], row[2], row[3])
@@ -152,7 +132,7 @@ def _lines_told(found: Mapping[str, Any], candidate: Candidate, case: Case, top:
     total = sum(ns for *_, ns in rows)
     if not total:
         return f"Line profile on case '{case.name}': no line of the program's own files took any time."
-    chosen = sorted(sorted(rows, key=lambda row: -row[3])[:top])
+    chosen = sorted(sorted(rows, key=lambda row: -row[3])[:TOP])
     told = [_headline("Line profile", found, case), f"{'line':>5} {'hits':>11} {'share':>7}"]
     path = ""
     for file, line, hits, ns in chosen:
@@ -166,16 +146,16 @@ def _lines_told(found: Mapping[str, Any], candidate: Candidate, case: Case, top:
     return "\n".join(told)
 
 
-def _functions_told(found: Mapping[str, Any], case: Case, top: int) -> str:
+def _functions_told(found: Mapping[str, Any], case: Case) -> str:
     rows = [row for row in found["rows"] if _fits(row, str, int, str, int, int, int)]
     rows.sort(key=lambda row: -row[4])
     total = max(1, sum(row[4] for row in rows))
     told = [_headline("Profile", found, case), f"{'calls':>11} {'own':>7} {'with callees':>13}"]
-    for path, line, name, calls, own_ns, all_ns in rows[:top]:
+    for path, line, name, calls, own_ns, all_ns in rows[:TOP]:
         place = f"{path}:{line} {name}" if path else name
         told.append(f"{calls:>11,} {own_ns / total:>7.1%} {all_ns / total:>13.1%}  {_plain(place)}")
-    if (left := len(rows) - top) > 0:
-        told.append(f"{left} more functions take {sum(row[4] for row in rows[top:]) / total:.1%} together.")
+    if (left := len(rows) - TOP) > 0:
+        told.append(f"{left} more functions take {sum(row[4] for row in rows[TOP:]) / total:.1%} together.")
     return "\n".join(told)
 
 
@@ -201,4 +181,4 @@ def _plain(text: str) -> str:
     return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
 
 
-__all__ = ["TOP", "aside", "case_of", "function_profile", "line_profile", "problem_of"]
+__all__ = ["TOP", "Kind", "aside", "case_of", "problem_of", "profile"]

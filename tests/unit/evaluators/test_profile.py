@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outpace.errors import TaskError, UsageError
-from outpace.evaluators.profile import function_profile, line_profile
+from outpace.evaluators.profile import TOP, profile
 from outpace.limits import Limits
 from outpace.sandbox.process import ProcessSandbox
 from outpace.tasks.candidate import Candidate
@@ -67,12 +67,12 @@ def sandbox() -> Iterator[ProcessSandbox]:
 
 def lines(sandbox: ProcessSandbox, candidate: Candidate = START, **options: object) -> str:
     of = options.pop("of", None) or task()
-    return asyncio.run(line_profile(sandbox, of, candidate, **options))  # type: ignore[arg-type]
+    return asyncio.run(profile(sandbox, of, candidate, **options))  # type: ignore[arg-type]
 
 
 def functions(sandbox: ProcessSandbox, candidate: Candidate = START, **options: object) -> str:
     of = options.pop("of", None) or task()
-    return asyncio.run(function_profile(sandbox, of, candidate, **options))  # type: ignore[arg-type]
+    return asyncio.run(profile(sandbox, of, candidate, kind="functions", **options))  # type: ignore[arg-type]
 
 
 def rows(text: str) -> dict[str, tuple[int, float]]:
@@ -137,10 +137,11 @@ def solve(numbers, n):
 
 
 def test_the_case_is_chosen_and_only_the_top_is_shown(sandbox: ProcessSandbox) -> None:
-    text = lines(sandbox, case="large", top=2)
-    assert len(rows(text)) == 2
-    assert max(hits for hits, _ in rows(text).values()) in (700, 701)
-    assert "5 more lines take" in text
+    many = "".join(f"    n = n + {number}\n" for number in range(TOP + 5))
+    text = lines(sandbox, START.with_program(f"def solve(numbers, n):\n{many}    return n\n"), case="large")
+    assert "on case 'large'" in text
+    assert len(rows(text)) == TOP
+    assert "6 more lines take" in text
     with pytest.raises(UsageError, match=r"There is no case 'secret'\. Cases: tiny, usual, large, broken\."):
         lines(sandbox, case="secret")
 
@@ -186,7 +187,7 @@ def test_what_does_not_end_is_ended_and_told_so_far(sandbox: ProcessSandbox) -> 
     text = lines(sandbox, Candidate({"program.py": LATE}), of=task(wall_s=0.2))
     assert "It was ended then" in text
     hits = {line: count for line, (count, _) in rows(text).items()}
-    assert hits["if hasattr(solve, \"again\"):"] == 1
+    assert hits['if hasattr(solve, "again"):'] == 1
     assert hits["pass"] > 1000
     assert "It was ended then" in functions(sandbox, Candidate({"program.py": LATE}), of=task(wall_s=0.2))
 

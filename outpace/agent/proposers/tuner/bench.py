@@ -17,7 +17,7 @@ from outpace.evaluators import correctness
 from outpace.evaluators.correctness import Failure
 from outpace.evaluators.feedback import excerpt, printed
 from outpace.evaluators.loading import Loader
-from outpace.evaluators.profile import aside, case_of, function_profile, line_profile, problem_of
+from outpace.evaluators.profile import Kind, aside, case_of, problem_of, profile
 from outpace.sandbox.base import Sandbox
 from outpace.tasks.candidate import PROGRAM, Candidate, blocks
 from outpace.tasks.spec import Problem, Task
@@ -114,11 +114,11 @@ class Bench:
         case = case_of(task, command.case)
         if command.name == "profile_lines" and task.spec.language != "python":
             return Reply(f"Lines are told apart in Python only; this program is written in {task.spec.language}.")
-        profile = line_profile if command.name == "profile_lines" else function_profile
+        kind: Kind = "lines" if command.name == "profile_lines" else "functions"
         chosen = _seed(seed, case.name, command.number)
         return Reply(
             "This is where the program spends its time.",
-            await profile(self.sandbox, task, candidate, case=case.name, seed=chosen),
+            await profile(self.sandbox, task, candidate, kind=kind, case=case.name, seed=chosen),
         )
 
 
