@@ -108,7 +108,7 @@ def _as_path(folder: Path) -> str:
 @app.command("import")
 def import_command(
     given: Annotated[str, typer.Argument(metavar="FORMAT:PATH", help="The task of another tool.")],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder to make.")],
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make.")],
     as_json: JsonOption = False,
 ) -> None:
     """Write the task of another tool as a task folder of your own.
@@ -200,24 +200,37 @@ def _check_all(given: str, sandbox: str, level: Level | None, *, as_json: bool) 
 
 
 async def _try_start(path: Path, sandbox_name: str, level: Level | None) -> list[Finding]:
-    """Evaluate the starting program once; return a finding if it fails its own check."""
+    """Evaluate the starting program once; return what is wrong with it: it fails its own check, or cannot be timed."""
     from outpace.agent.conditions import least_level, opened_sandbox
     from outpace.evaluators.cascade import CascadeEvaluator
+    from outpace.evaluators.correctness import Failure
+    from outpace.evaluators.pace import slow
     from outpace.tasks.folder import load as load_task
 
     task = load_task(path)
     try:
         with opened_sandbox(sandbox_name, least_level(sandbox_name, level), task) as (sandbox, held):
-            evaluation = await CascadeEvaluator(sandbox, level=held.level).evaluate(task, task.start)
+            evaluator = CascadeEvaluator(sandbox, level=held.level)
+            try:
+                paces = await evaluator.paces(task)
+            except Failure as failure:
+                return [_start_fails(path, failure.status, failure.feedback)]
+            if faults := [fault for pace in paces if (fault := pace.fault())]:
+                return [Finding(str(path / "task.toml"), 0, fault) for fault in faults]
+            evaluation = await evaluator.evaluate(task, task.start)
     except MissingPackage as error:
         return [Finding(str(path / "task.toml"), 0, str(error))]
     if evaluation.status == "infra":
         raise OutpaceError(f"The starting program could not be tried: {evaluation.feedback}")
-    if evaluation.status == "ok":
-        return []
-    feedback = " ".join(evaluation.feedback.split())
-    said = f"the starting program fails its own check ({evaluation.status}): {feedback}"
-    return [Finding(str(path / "program.py"), 0, said)]
+    if evaluation.status != "ok":
+        return [_start_fails(path, evaluation.status, evaluation.feedback)]
+    warning = slow(paces)
+    return [Finding(str(path / "task.toml"), 0, warning, "warning")] if warning else []
+
+
+def _start_fails(path: Path, status: str, feedback: str) -> Finding:
+    said = f"the starting program fails its own check ({status}): {' '.join(feedback.split())}"
+    return Finding(str(path / "program.py"), 0, said)
 
 
 def _goal(goal: Goal) -> str:
