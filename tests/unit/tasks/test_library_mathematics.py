@@ -68,7 +68,7 @@ def test_what_the_start_and_the_reference_reach(
     ("name", "best"),
     [
         ("cap_sets", [112, 236, 512]),
-        ("kissing_configurations", [24, 40, 72, 126, 240, 306, 510, 604]),
+        ("kissing_configurations", [24, 40, 72, 126, 240, 306, 500, 593]),
         ("heilbronn_triangles", [0.0365298, 0.0465374, 0.0309368]),
         ("matrix_multiplication_tensors", [7, 23, 48]),
     ],
@@ -151,6 +151,43 @@ class TestKissing:
             assert value("kissing_configurations", {"dimension": dimension}, found) == count
             assert value("kissing_configurations", {"dimension": dimension}, found * 10**18) == count
 
+    def test_e6_has_whole_coordinates_in_eight_places(self, namespace: Namespace) -> None:
+        """The vectors of E8 that are perpendicular to two of them 120 degrees apart; they span six dimensions."""
+        eight = namespace(bundled("kissing_configurations").start.program)["keep"](self.shell(8))
+        other = eight[np.argmin(np.abs(eight @ eight[0] + 2))]
+        six = eight[(eight @ eight[0] == 0) & (eight @ other == 0)]
+        assert np.linalg.matrix_rank(six) == 6
+        for scale in (1, 10**18):
+            assert value("kissing_configurations", {"dimension": 6}, six * scale) == 72
+        assert "the vectors span 6 dimensions, expected at most 5" in refusal(
+            "kissing_configurations", {"dimension": 5}, six
+        )
+        seven = np.vstack([six, other])
+        assert "span 7 dimensions" in refusal("kissing_configurations", {"dimension": 6}, seven)
+
+    def test_codes_of_words_with_four_ones(self) -> None:
+        """The Steiner system S(3, 4, 10) gives 500 vectors, its 18 blocks without one point 306 (Conway and Sloane)."""
+        blocks = {
+            tuple(sorted((x + i) % 10 for x in b))
+            for b in ((0, 1, 3, 4), (0, 1, 2, 6), (0, 2, 4, 7))
+            for i in range(10)
+        }
+        assert len(blocks) == 30 and len({three for b in blocks for three in combinations(b, 3)}) == 120
+        for dimension, count in ((10, 500), (9, 306)):
+            axes = [s * 2 * axis for axis in np.eye(dimension, dtype=np.int64) for s in (1, -1)]
+            for block in (b for b in blocks if max(b) < dimension):
+                for signs in product((1, -1), repeat=4):
+                    vector = np.zeros(dimension, dtype=np.int64)
+                    vector[list(block)] = signs
+                    axes.append(vector)
+            assert value("kissing_configurations", {"dimension": dimension}, np.array(axes)) == count
+
+    def test_the_hexagon_in_three_coordinates(self) -> None:
+        hexagon = np.array([[1, -1, 0], [0, 1, -1], [-1, 0, 1], [-1, 1, 0], [0, -1, 1], [1, 0, -1]])
+        assert value("kissing_configurations", {"dimension": 2}, hexagon) == 6
+        seven = np.vstack([12 * hexagon, [9, 9, 9]])  # at a right angle to all six, and shorter than they are
+        assert "span 3 dimensions, expected at most 2" in refusal("kissing_configurations", {"dimension": 2}, seven)
+
     def test_the_hexagon_needs_a_third_dimension(self) -> None:
         """No hexagon has whole coordinates in the plane; in space it has, and 12 spheres touch one there."""
         twelve = bundled("kissing_configurations").reference({"dimension": 3})
@@ -184,7 +221,9 @@ class TestKissing:
             (np.ones((1001, 4), dtype=np.int64), "there are 1001 vectors, expected 1 to 1000"),
             (np.ones((2, 4), dtype=np.int64), "their squared distance is 0"),
             (np.eye(4), "expected an int64 array of shape (vectors, 4)"),
-            (np.eye(5, dtype=np.int64), "expected an int64 array of shape (vectors, 4)"),
+            (np.eye(5, dtype=np.int64), "the vectors span 5 dimensions, expected at most 4"),
+            (np.eye(8, dtype=np.int64), "vectors have 8 coordinates, expected 4 to 7"),
+            (np.eye(3, dtype=np.int64), "vectors have 3 coordinates, expected 4 to 7"),
             ([[1, 0, 0, 0]], "expected an int64 array"),
         ],
     )

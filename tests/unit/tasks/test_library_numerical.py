@@ -257,7 +257,37 @@ def test_k_means_by_hand(solve: Solve) -> None:
         assert "expected" in refusal(task, problem, (np.array(labels), np.array(centres)))
 
 
-def test_k_means_breaks_ties_and_single_precision_is_seen() -> None:
+def in_single_precision(problem: dict[str, Any], *, product: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Run Lloyd's method with distances in single precision, by differences or by a matrix product; means are exact."""
+    points, centres = problem["points"], problem["centres"].copy()
+    labels = np.zeros(len(points), dtype=np.int64)
+    for _ in range(problem["rounds"]):
+        x, c = points.astype(np.float32), centres.astype(np.float32)
+        if product:
+            labels = ((c * c).sum(axis=1) - np.float32(2) * (x @ c.T)).argmin(axis=1)
+        else:
+            labels = ((x[:, np.newaxis] - c) ** 2).sum(axis=2).argmin(axis=1)
+        for number in np.unique(labels):
+            centres[number] = points[labels == number].sum(axis=0) // (labels == number).sum()
+    return labels, centres
+
+
+def test_k_means_in_single_precision_is_refused() -> None:
+    """Where numbers are below 64 it is exact, and right; a checked problem of the search tells it apart."""
+    task = registry.find("k_means")
+    small = task.generate(case_of(task, "4000_points"), 7)
+    task.check(small, in_single_precision(dict(small), product=False))
+    case = case_of(task, "near_ties")
+    assert case.split == "train"
+    for seed in range(case.seed, case.seed + case.instances):
+        problem = dict(task.generate(case, seed))
+        distances = ((problem["points"][:, np.newaxis] - problem["centres"]) ** 2).sum(axis=2)
+        assert np.array_equal(((problem["points"][:, np.newaxis] - problem["centres"]) ** 2.0).sum(axis=2), distances)
+        for product in (False, True):
+            assert "numbers differ" in refusal(task, problem, in_single_precision(problem, product=product))
+
+
+def test_k_means_breaks_ties() -> None:
     task, problem = timed("k_means")
     labels, centres = task.reference(problem)
     turned = {**problem, "centres": problem["centres"][::-1]}

@@ -38,7 +38,10 @@ def priority(vectors: np.ndarray) -> np.ndarray:
 
 
 def kissing(dimension: int) -> np.ndarray:
-    """Return vectors no two of which are closer than the longest is long, an int64 array (vectors, dimension)."""
+    """Return vectors no two of which are closer than the longest is long, an int64 array (vectors, dimension).
+
+    They may have up to three coordinates more, if they span no more than ``dimension`` dimensions.
+    """
     vectors = shell(dimension, LENGTH)
     return keep(vectors[np.argsort(-priority(vectors), kind="stable")])
 

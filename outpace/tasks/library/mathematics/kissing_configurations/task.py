@@ -11,12 +11,17 @@ from outpace.tasks.spec import Case, Output, Problem, WrongAnswer
 
 MOST = 1000
 """More vectors are refused unseen; no configuration in 11 dimensions has so many."""
+MORE = 3
+"""So many coordinates more than the dimension are accepted, if the vectors span no more than the dimension."""
 SMALL = 2**28
 """Below it a squared distance of vectors of up to 16 coordinates fits into 63 bits."""
 
 
 class Task(spec.Task):
-    """Problem: ``dimension``. Answer: whole vectors, an int64 array of shape (vectors, dimension)."""
+    """Problem: ``dimension``. Answer: whole vectors, an int64 array of shape (vectors, coordinates).
+
+    There are as many coordinates as dimensions, or up to three more.
+    """
 
     def generate(self, case: Case, seed: int) -> Problem:
         """Return the one problem of a dimension; the seed changes nothing."""
@@ -30,7 +35,7 @@ class Task(spec.Task):
         return np.array([s * a + t * b for a, b in pairs for s in (1, -1) for t in (1, -1)])
 
     def check(self, problem: Problem, output: Output) -> None:
-        """The smallest squared distance is at least the largest squared length, which is not 0.
+        """The smallest squared distance is at least the largest squared length, not 0; the span is not too large.
 
         For vectors a, b of lengths at most L with |a - b| >= L, the angle at 0 is at least 60 degrees: the side that
         lies opposite is the longest of the triangle. Squares are compared, in 64 bits where they fit for certain and
@@ -50,6 +55,8 @@ class Task(spec.Task):
                 raise WrongAnswer(
                     f"{both}: their squared distance is {squares.min()}, and one vector has the square {longest}"
                 )
+        if vectors.shape[1] > problem["dimension"] and not _rank(vectors) <= problem["dimension"]:
+            raise WrongAnswer(f"the vectors span {_rank(vectors)} dimensions, expected at most {problem['dimension']}")
 
     def score(self, problem: Problem, output: Output) -> float:
         """Return the number of vectors."""
@@ -58,10 +65,29 @@ class Task(spec.Task):
 
 def _vectors(output: Any, dimension: int) -> NDArray[Any]:
     """Return the vectors in a type that holds every square."""
-    if type(output) is not np.ndarray or output.dtype != np.int64 or output.shape[1:] != (dimension,):
+    if type(output) is not np.ndarray or output.dtype != np.int64 or output.ndim != 2:
         raise WrongAnswer(f"expected an int64 array of shape (vectors, {dimension})")
+    if not dimension <= output.shape[1] <= dimension + MORE:
+        raise WrongAnswer(f"vectors have {output.shape[1]} coordinates, expected {dimension} to {dimension + MORE}")
     if not 0 < len(output) <= MOST:
         raise WrongAnswer(f"there are {len(output)} vectors, expected 1 to {MOST}")
     if output.min() > -SMALL and output.max() < SMALL and dimension <= 16:
         return output
     return output.astype(object)
+
+
+def _rank(vectors: NDArray[Any]) -> int:
+    """Return how many dimensions the vectors span, exactly.
+
+    By elimination in whole numbers without fractions (Bareiss 1968): every number on the way is a minor, so that the
+    division by the pivot before leaves no remainder.
+    """
+    rows, rank, before = vectors.astype(object), 0, 1
+    for column in range(rows.shape[1]):
+        left = np.flatnonzero(rows[rank:, column])
+        if len(left):
+            rows[[rank, rank + left[0]]] = rows[[rank + left[0], rank]]
+            pivot, rest = rows[rank], rows[rank + 1 :]
+            rows[rank + 1 :] = (rest * pivot[column] - np.outer(rest[:, column], pivot)) // before
+            rank, before = rank + 1, pivot[column]
+    return rank

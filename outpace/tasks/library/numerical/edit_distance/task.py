@@ -86,7 +86,7 @@ def _edited(rng: np.random.Generator, a: np.ndarray, alphabet: np.ndarray, *, ra
 
 
 def _distance(a: bytes, b: bytes) -> int:
-    """Levenshtein distance with one Python integer per column of the table (Hyyro 2003, figure 9)."""
+    """Levenshtein distance with one Python integer per column of the table (Hyyro 2003)."""
     if not a:
         return len(b)
     everywhere = (1 << len(a)) - 1

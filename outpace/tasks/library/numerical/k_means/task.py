@@ -18,10 +18,13 @@ class Task(spec.Task):
         """Draw overlapping clouds of points below ``levels``, and centres among the points.
 
         Few levels make ties, which the rule must break. ``edges`` adds what is rare: one point, one centre, centres
-        that coincide (one of them stays empty), points that are all the same, in turn.
+        that coincide (one of them stays empty), points that are all the same, in turn. ``near_ties``: centres in pairs,
+        far from points that are hardly nearer to one of a pair than to the other.
         """
         rng = np.random.default_rng(seed)
         params = case.params
+        if params["kind"] == "near_ties":
+            return {**_near_ties(rng, params["points"], params["centres"], params["axes"]), "rounds": params["rounds"]}
         count, groups, axes = params["points"], params["centres"], params["axes"]
         if params["kind"] == "edges":
             count, groups = [(1, 3), (count, 1), (count, groups), (count, groups), (count, count)][seed % 5]
@@ -69,6 +72,21 @@ def _clouds(rng: np.random.Generator, count: int, groups: int, axes: int, levels
     middles = rng.uniform(0.2, 0.8, size=(groups, axes))
     around = middles[rng.integers(0, groups, size=count)] + rng.normal(scale=spread, size=(count, axes))
     return np.clip(np.floor(around * levels), 0, levels - 1).astype(np.int64)
+
+
+def _near_ties(rng: np.random.Generator, count: int, groups: int, axes: int) -> dict[str, Array]:
+    """Return centres in pairs that are two apart on the first axis, and points 64,000 away from all on the last.
+
+    Each point is level with one of a pair, or half-way between: its squared distances from the two, some 4e9, are equal
+    or differ by 4. Numbers of 24 binary digits cannot tell, and then the lower index wins.
+    """
+    pairs = np.repeat(rng.integers(0, 1000, size=(groups // 2, axes)), 2, axis=0)
+    pairs[1::2, 0] += 2
+    points = pairs[::2][rng.integers(0, groups // 2, size=count)]
+    points[:, 0] += rng.integers(0, 3, size=count)
+    points[:, -1] = rng.integers(0, 1000, size=count)
+    pairs[:, -1] = 65000
+    return {"points": points, "centres": pairs}
 
 
 def _array(name: str, value: Any, shape: tuple[int, ...]) -> Array:
