@@ -137,8 +137,8 @@ async def foresight(
         )
     where = difference(mine, told, "the answer") or "the answer"
     return (
-        f"it sees what comes: two problems with the same first {twin.length} items got different answers for these, at "
-        f"{where}; decide by what has come so far"
+        f"it sees what comes: two problems with the same first {twin.length} items, or units of time, got different "
+        f"answers for these, at {where}; decide by what has come so far"
     )
 
 
