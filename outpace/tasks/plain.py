@@ -5,14 +5,15 @@ from typing import Any
 import numpy as np
 
 MAX_DEPTH = 32
+_WIDEST = 1 << 63
 _LEAVES = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
 def foreign(value: Any, name: str) -> str | None:
     """Return what in ``value`` is not plain data, in words such as "problem['tree'][3] is a set", or None.
 
-    Plain data: None, bool, int, float, complex, str, bytes, list, tuple, dict with str keys, numpy numbers and numpy
-    arrays of bool, integer, float or complex numbers; exact types only, nested at most 32 deep.
+    Plain data: None, bool, int, float, complex, str, bytes, list, tuple, dict with str or int keys, numpy numbers and
+    numpy arrays of bool, integer, float or complex numbers; exact types only, nested at most 32 deep.
     """
     return _foreign(value, name, MAX_DEPTH)
 
@@ -34,8 +35,8 @@ def _foreign_part(value: Any, name: str, depth: int) -> str | None:
         return f"{name} is nested deeper than {MAX_DEPTH} levels"
     if type(value) is dict:
         for key in value:
-            if type(key) is not str or _broken(key):
-                return f"{name} has the key {key!r:.40} ({type(key).__name__}), keys are texts"
+            if _broken(key) if type(key) is str else not (type(key) is int and -_WIDEST <= key < _WIDEST):
+                return f"{name} has the key {key!r:.40} ({type(key).__name__}), keys are texts and 64-bit integers"
     parts = value.items() if type(value) is dict else enumerate(value)
     return next((found for key, part in parts if (found := _foreign(part, f"{name}[{key!r}]", depth - 1))), None)
 

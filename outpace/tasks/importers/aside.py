@@ -43,6 +43,7 @@ class HostedTask(Task):
     answer is wrong) and, for metrics, ``score(problem, output)``: plain data in and out.
     """
 
+    borrowed = True
     _aside: "Aside | None" = None
 
     @property
@@ -192,7 +193,8 @@ class _Running:
         """End the process; return the last of what it printed, in one line."""
         self._line.close()
         self._process.kill()
-        self._process.wait(_PATIENCE_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # killed it is; a busy machine takes its time to bury it
+            self._process.wait(_PATIENCE_S)
         size = os.fstat(self._printed).st_size
         said = os.pread(self._printed, _SAID_BYTES, max(0, size - _SAID_BYTES))
         os.close(self._printed)

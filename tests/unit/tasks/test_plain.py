@@ -39,7 +39,7 @@ def test_plain_data(value: object) -> None:
         (Pair(1, 2), "problem['x'] is a {here}.Pair"),
         (OrderedDict(a=1), "problem['x'] is a collections.OrderedDict"),
         (Text("a"), "problem['x'] is a {here}.Text"),
-        ({"a": {2: 3}}, "problem['x']['a'] has the key 2 (int), keys are texts"),
+        ({"a": {2.5: 3}}, "problem['x']['a'] has the key 2.5 (float), keys are texts and 64-bit integers"),
         (np.array(["a"]), "problem['x'] is a numpy array of <U1"),
         (np.array([None]), "problem['x'] is a numpy array of object"),
         (np.array(["2024"], "M8[Y]"), "problem['x'] is a numpy array of datetime64[Y]"),
