@@ -12,6 +12,7 @@ from outpace.plugins import load
 from outpace.sandbox.base import Containment, Level, Sandbox
 from outpace.sandbox.level import require
 from outpace.tasks import registry
+from outpace.tasks.packages import package_of
 from outpace.tasks.spec import Task
 
 EXTRAS = ("numba",)
@@ -60,7 +61,7 @@ def opened_sandbox(name: str, level: Level, task: Task) -> Iterator[tuple[Sandbo
 def install_line(packages: Sequence[str]) -> str:
     """Return the command that installs packages beside this interpreter, through an extra where there is one."""
     extras = ",".join(name for name in packages if name in EXTRAS)
-    names = [f"'outpace[{extras}]'"] * bool(extras) + [name for name in packages if name not in EXTRAS]
+    names = [f"'outpace[{extras}]'"] * bool(extras) + [package_of(name) for name in packages if name not in EXTRAS]
     return f"{sys.executable} -m pip install {' '.join(names)}"
 
 

@@ -220,9 +220,15 @@ def proposer_of(proposing: Proposing, models: Mapping[str, Model], means: Means)
 def prompts_of(proposing: Proposing, task: Task) -> "Templates | None":
     """Return the templates of prompts that a run uses, tried out; None where nothing is asked.
 
-    Raises ``UsageError`` for a folder that is not there, a file of an unknown name, and a template that does not work.
+    Raises ``UsageError`` for a folder that is not there, a file of an unknown name, a template that does not work, and
+    for operators where the program is not written in Python.
     """
     if proposing.kind == OPERATORS:
+        if task.spec.language != "python":
+            raise UsageError(
+                f"The rewriting operators change Python only, and task '{task.spec.name}' is written in "
+                f"{task.spec.language}. Name a model with --model, or --model outside."
+            )
         return None
     from outpace.agent.prompts.render import rehearse
     from outpace.agent.prompts.templates import templates_of

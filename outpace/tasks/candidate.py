@@ -18,7 +18,7 @@ BLOCK_END = "EVOLVE-BLOCK-END"
 _COMMENT = r"(?:#+|//+|/\*+|\*|--+|%+|<!--|;+|!|\(\*)"
 _MARKER = re.compile(rf"^\s*{_COMMENT}\s*({BLOCK_START}|{BLOCK_END})(?![\w-])")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_DIRECTIVE = re.compile(r"^\s*#\s*(?:pythran|cython|distutils)\b", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^\s*#\s*(?:pythran\b|cython\b|distutils\b|language: )", re.MULTILINE)
 _DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -50,8 +50,9 @@ class Candidate:
         """16 hex digits that candidates share which differ in nothing that runs: the same program, written otherwise.
 
         Comments, formatting and docstrings of Python files do not count; other files count by their text, as does what
-        does not parse and what speaks to a compiler in its comments (``# pythran export``). Another version of Python
-        may see another shape: then the two are taken for different programs.
+        does not parse, what speaks to a compiler in its comments (``# pythran export``), and what says that it is of
+        another language (``# language: r``), for that may parse all the same. Another version of Python may see
+        another shape: then the two are taken for different programs.
         """
         digest = hashlib.sha256()
         for path, text in self.files.items():

@@ -215,7 +215,8 @@ def _words(result: "Result", record: dict[str, Any]) -> Iterator[str]:
     )
     if record["score"] is not None:
         best = "" if record["best_score"] is None else f"; best so far {text.number(record['best_score'])}"
-        yield f"  score {text.number(record['score'])}{best}"
+        mark = f" ({text.SELF_REPORTED})" if record["self_reported"] else ""
+        yield f"  score {text.number(record['score'])}{best}{mark}"
     if result.evaluation and result.evaluation.feedback:
         yield from (f"  {line}" for line in result.evaluation.feedback.splitlines())
     elif result.failure:

@@ -27,7 +27,7 @@ def task_record(task: Task) -> dict[str, Any]:
         "statement": spec.statement,
         "language": spec.language,
         "entry": spec.entry,
-        "goal": {name: getattr(spec.goal, name) for name in ("kind", "name", "direction", "unit")},
+        "goal": {name: getattr(spec.goal, name) for name in ("kind", "name", "direction", "unit", "self_reported")},
         "packages": list(spec.requires),
         "limits": {
             "wall_s": spec.limits.wall_s,
@@ -104,11 +104,12 @@ def _reason(result: Result) -> str:
 
 
 def standing(run: Attended) -> dict[str, Any]:
-    """Return the best so far and what is left of the budget."""
+    """Return the best so far, whether scores are self-reported, and what is left of the budget."""
     search = run.search
     best = search.best.evaluation if search.best else None
     return {
         "best_score": best.score if best else None,
+        "self_reported": search.task.spec.goal.self_reported,
         "left": search.run.config.budget.left(search.ledger.spent),
         "ended": run.ended,
     }

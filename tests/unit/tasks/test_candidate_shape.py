@@ -89,7 +89,8 @@ def test_what_does_not_parse_counts_by_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "directive", ["# pythran export f(int)", "#cython: boundscheck=False", "# distutils: language=c++"]
+    "directive",
+    ["# pythran export f(int)", "#cython: boundscheck=False", "# distutils: language=c++", "# language: r"],
 )
 def test_what_speaks_to_a_compiler_counts_by_its_text(directive: str) -> None:
     program = f"{directive}\ndef f(x):\n    return x\n"

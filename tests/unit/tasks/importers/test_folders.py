@@ -31,7 +31,7 @@ def run(path, params):
         return report(None, text=said.stderr)
     allowed = (here / "allowed.txt").read_text().split()
     words = [word for word in said.stdout.split() if word in allowed]
-    return report(params["factor"] * len(words), {"all": len(said.stdout.split()), "odd": "x"}, "fine: \\x1b[31m")
+    return report(params["factor"] * len(words), {"all": len(said.stdout.split()), "odd": "x"}, text="fine: \\x1b[31m")
 """
 START = "# EVOLVE-BLOCK-START\nprint('one two six')\n# EVOLVE-BLOCK-END\n"
 
