@@ -3,7 +3,8 @@
     python benchmarks/library.py [--json PATH] [TASK …]
 
 Metric tasks: the score of the starting program. Speed-up tasks: the starting program against its own copy, as a
-final measurement, beside the floor that an A/A measurement found; what is read must be 1 within that floor.
+final measurement, beside the floor that an A/A measurement found; what is read must be 1 within that floor. Tasks for a
+GPU: whether the starting program is right.
 """
 
 import argparse
@@ -32,6 +33,9 @@ async def reading(task: Task, sandbox: Sandbox) -> dict[str, Any]:
     if spec.goal.kind == "metric":
         found = await evaluated(evaluator, task, task.start)
         facts |= {"status": found.status, "score": found.score, "best_known": spec.goal.best_known}
+    elif spec.device == "gpu":
+        found = await evaluated(evaluator, task, task.start)
+        facts |= {"status": found.status, "score": found.score}
     else:
         noise = await evaluator.noise(task)
         found = await evaluator.duel(task, task.start, task.start)
@@ -43,7 +47,7 @@ async def reading(task: Task, sandbox: Sandbox) -> dict[str, Any]:
 
 def line(facts: dict[str, Any]) -> str:
     """Return a line of the table."""
-    if facts["status"] != "ok":
+    if facts["score"] is None:  # failed, or only checked
         return f"{facts['task']:30} {facts['status']}: {facts['feedback']}"
     if "floor" not in facts:
         best = "" if facts["best_known"] is None else f"best known {facts['best_known']:.6g}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from outpace.agent.conditions import least_level, opened_sandbox, task_of
 from outpace.agent.store.base import Run, Store
 from outpace.evaluators import integrity
-from outpace.evaluators.base import Clock, Evaluation, Evaluator, Noise, evaluated
+from outpace.evaluators.base import UNMEASURED, Clock, Evaluation, Evaluator, Noise, evaluated
 from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.evaluators.machine import machine
 from outpace.evaluators.statistics import measurable, speedup
@@ -18,7 +18,7 @@ from outpace.tasks.spec import Goal, Split, Task
 
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 TOLERANCE = 1e-9  # relative: libraries of other versions round sums differently
-NOT_COMPARED = ("level", "sandbox", "clock", "noise_floor", "noise")  # of a record of a machine: how, not where
+NOT_COMPARED = ("level", "sandbox", "clock", "noise_floor", "noise", "gpu")  # of a record of a machine: how, not where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +104,11 @@ def fault(evidence: Evidence, split: Split) -> str | None:
 
     Speed-ups: the lower bound must lie above 1 + the noise of this machine; on the recorded machine the figure must
     not stay behind the recorded one by more than both intervals and the noise explain. Metrics: the recorded value.
+    What is not measured here holds if it is right and no figure was recorded.
     """
     goal, found, recorded = evidence.run.config.goal, evidence.found[split], evidence.recorded.get(split)
+    if found.unmeasured:
+        return None if recorded is None or recorded.unmeasured else UNMEASURED
     if found.status != "ok" or found.score is None:
         return found.status
     if recorded is None or recorded.score is None:

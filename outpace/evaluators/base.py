@@ -8,6 +8,8 @@ from outpace.tasks.candidate import Candidate
 from outpace.tasks.spec import Goal, Split, Task
 
 INFRA_TRIES = 3  # evaluations of one candidate that may fail by our own fault
+UNMEASURED = "not measured on a GPU"
+"""What the machine of an evaluation says of ``gpu`` where a program for a GPU was only checked."""
 Status = Literal["ok", "wrong", "crashed", "timeout", "refused", "infra"]
 
 
@@ -64,6 +66,8 @@ class Stage:
 class Evaluation:
     """What the evaluator found. A failed candidate has no score: ``score`` is None unless ``status`` is ``ok``.
 
+    Nor has one that was only checked, for what would measure it is not there: ``unmeasured``.
+
     ``score`` is in the unit and direction of the goal; ``interval`` what holds it where it was measured with noise
     (95 % in the search, 99 % in final measurements); ``metrics`` per case (``case/<name>``) and secondary figures;
     ``feedback`` is written for whoever proposes next.
@@ -79,8 +83,20 @@ class Evaluation:
     machine: Mapping[str, str] = field(default_factory=dict)
     wall_s: float = 0.0
 
+    @property
+    def unmeasured(self) -> bool:
+        """Whether it was found right and nothing more: it has no score and no rank, and is in no leaderboard."""
+        return self.status == "ok" and self.score is None
+
+    def standing(self, goal: Goal) -> float | None:
+        """Return the rank for a population to keep members by: 0 for all that are unmeasured, None if failed.
+
+        No run has both measured and unmeasured members.
+        """
+        return 0.0 if self.unmeasured else self.rank(goal)
+
     def rank(self, goal: Goal) -> float | None:
-        """Return what orders candidates: more is better, the pessimistic end of the interval, None if failed."""
+        """Return what orders candidates: more is better, the pessimistic end of the interval, None without a score."""
         if self.status != "ok" or self.score is None:
             return None
         if self.interval is None:

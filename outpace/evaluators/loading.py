@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from outpace.errors import SandboxUnavailable
-from outpace.evaluators import building, correctness, feedback
+from outpace.evaluators import building, correctness, device, feedback
 from outpace.evaluators.correctness import BaselineFailed, Failure
 from outpace.evaluators.pairs import NULL, NULL_ENTRY, Workers
 from outpace.evaluators.stages import Stages
@@ -87,6 +87,7 @@ class Loader:
             limits=task.spec.limits,
             artefacts=artefacts,
             preload=task.spec.requires,
+            env=device.environment(task.spec),
             cores=cores,
             programs=task.spec.goal.self_reported,
         )

@@ -18,6 +18,7 @@ from outpace.tasks.spec import Task, TaskSpec
 
 STATEMENT, TRUSTED, DRIVER = "statement.md", "task.py", description.DRIVER
 SUPPORT = "support"
+GUARDED = Path(__file__).parent / "inside" / "guarded.py"
 _MOST_FILES, _MOST_MB = 1000, 64
 
 
@@ -93,7 +94,7 @@ def bring_up(contents: Contents) -> tuple[Task | None, list[Finding]]:
             return None, [Finding(str(path), 0, message)]
         task = kind(contents.spec, contents.start, driver=contents.driver, fingerprint=mark)
         task.folder = contents.folder
-        task.support = _support(contents.folder)
+        task.support = supported(contents)
         return task, []
     except TaskError as error:
         return None, [Finding(str(contents.folder), 0, str(error))]
@@ -164,11 +165,12 @@ def _text(path: Path, findings: list[Finding]) -> str | None:
     return None
 
 
-def _support(folder: Path) -> dict[str, bytes]:
-    """Return the files of ``support/`` that the fingerprint counts, by path below it."""
-    place = folder / SUPPORT
-    paths = sorted(path for path in place.rglob("*") if path.is_file() and _counts(path.relative_to(folder)))
-    return {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
+def supported(contents: Contents) -> dict[str, bytes]:
+    """Return what lies beside a program by path: ``support/``, as far as it counts, and for a GPU ``guarded.py``."""
+    ours = {GUARDED.name: GUARDED.read_bytes()} if contents.spec.device == "gpu" else {}
+    place = contents.folder / SUPPORT
+    found = sorted(path for path in place.rglob("*") if path.is_file() and _counts(path.relative_to(contents.folder)))
+    return ours | {path.relative_to(place).as_posix(): path.read_bytes() for path in found}
 
 
 def _program_findings(path: Path, text: str, entry: str) -> list[Finding]:

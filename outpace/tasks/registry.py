@@ -64,6 +64,11 @@ def bundled() -> list[str]:
     return sorted(_folders())
 
 
+def place(name: str) -> Path | None:
+    """Return the folder of a bundled task, None for any other name."""
+    return _folders().get(name)
+
+
 def specs() -> list[TaskSpec]:
     """Return the facts of the bundled tasks by family and name, without importing any of them."""
     found = [folder.read_spec(path) for path in _folders().values()]

@@ -225,7 +225,7 @@ def _summary(evaluation: Evaluation | None, goal: Goal) -> str:
     if evaluation is None:
         return "It has not been measured yet."
     if evaluation.score is None:
-        return f"It has no score: {evaluation.status}."
+        return f"It has no score: {'right, and not measured' if evaluation.unmeasured else evaluation.status}."
     unit = " times as fast as the starting program" if goal.kind == "speedup" else f" {goal.unit}" * bool(goal.unit)
     interval = ""
     if evaluation.interval is not None:

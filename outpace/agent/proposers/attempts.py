@@ -146,7 +146,7 @@ def _compared(score: float, before: float | None, goal: Goal) -> str:
 
 def outcome(evaluation: Evaluation, goal: Goal) -> str:
     """Return what the judge said of a program, in one line."""
-    if evaluation.score is None:
+    if evaluation.score is None:  # failed, or not measured: the judge's first line says which
         return _shortened(f"{evaluation.status}: {_first_line(evaluation.feedback)}", LINE)
     return f"{goal.name} {_compared(evaluation.score, None, goal)}"
 

@@ -35,7 +35,7 @@ class HillClimb:
     def tell(self, results: Sequence[Result]) -> None:
         """Take over what is strictly better than the best so far."""
         for result in results:
-            rank = result.evaluation.rank(self._goal) if result.evaluation else None
+            rank = result.evaluation.standing(self._goal) if result.evaluation else None
             if result.proposal is None or result.evaluation is None or rank is None or rank <= self._rank:
                 continue
             self._bests.appendleft(Member(result.proposal.candidate, result.evaluation))

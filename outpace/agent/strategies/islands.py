@@ -98,7 +98,7 @@ class Islands:
         return max(self._archives, key=lambda archive: _best(archive).rank)
 
     def _place(self, result: Result) -> None:
-        rank = result.evaluation.rank(self._goal) if result.evaluation else None
+        rank = result.evaluation.standing(self._goal) if result.evaluation else None
         if result.proposal is None or result.evaluation is None or rank is None:
             return
         candidate = result.proposal.candidate

@@ -113,6 +113,10 @@ class Zygote:
         else:
             call("prctl", _PR_SET_DUMPABLE, 0)  # workers are of the same user
             call("prctl", _PR_SET_CHILD_SUBREAPER, 1)
+        if order["preload"]:  # a module may ask for the place of temporary files, where nobody can write yet
+            import tempfile
+
+            tempfile.tempdir = os.environ.get("TMPDIR")
         for name in order["preload"]:
             try:
                 __import__(name)

@@ -97,6 +97,11 @@ def test_what_is_to_be_preloaded_is_there_before_the_candidate(sandbox: ZygoteSa
     assert answer(sandbox, program, preload=("wave",)) == [True, True]
 
 
+def test_a_module_to_preload_may_ask_for_the_place_of_temporary_files(sandbox: ZygoteSandbox) -> None:
+    program = "import sys\nseen = sys.modules['tempfile'].tempdir\ndef entry(): return seen\n"
+    assert answer(sandbox, program, preload=("wave",)) == "/tmp/work/job"
+
+
 def test_a_module_that_cannot_be_preloaded_is_named(sandbox: ZygoteSandbox) -> None:
     with pytest.raises(SandboxUnavailable, match="'no_such_module' cannot be imported") as caught:
         answer(sandbox, "", preload=("no_such_module",))
