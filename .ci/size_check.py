@@ -94,16 +94,19 @@ def _length_findings(node: FunctionNode, sizes: Sizes) -> list[str]:
 
 
 def _signature_is_given(path: Path, node: FunctionNode) -> bool:
-    """Tell whether pytest (fixtures), Python (special methods) or typer (options) decides what the parameters are."""
+    """Tell whether pytest (fixtures), Python (special methods), typer or a device decides what the parameters are."""
     in_tests = "tests" in path.parts
     is_special = node.name.startswith("__") and node.name.endswith("__") and node.name not in ("__init__", "__call__")
     return in_tests or is_special or any(_is_command(decorator) for decorator in node.decorator_list)
 
 
 def _is_command(decorator: ast.expr) -> bool:
-    """Tell whether this is ``@app.command(...)`` or ``@app.callback(...)``: each option is a parameter there."""
+    """Tell whether this is ``@app.command(...)``, ``@app.callback(...)`` or ``@triton.jit``.
+
+    Each option is a parameter there, or each pointer and stride.
+    """
     call = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return isinstance(call, ast.Attribute) and call.attr in ("command", "callback")
+    return isinstance(call, ast.Attribute) and call.attr in ("command", "callback", "jit")
 
 
 def _parameter_findings(node: FunctionNode, sizes: Sizes, *, is_method: bool) -> list[str]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,16 @@ def run_python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
 
 
-def imported_names(path: Path) -> Iterator[tuple[int, int, str]]:
-    """Yield (line, level, module) of each import statement."""
+@cache
+def imported_names(path: Path) -> list[tuple[int, int, str]]:
+    """Return (line, level, module) of each import statement."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, 0, alias.name) for alias in node.names)
+            found += [(node.lineno, 0, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield node.lineno, node.level, node.module or ""
+            found.append((node.lineno, node.level, node.module or ""))
+    return found
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -110,7 +114,7 @@ def test_size_check_refuses_a_path_that_is_not_there(tmp_path: Path) -> None:
 def test_readme_is_short_and_names_the_commands_that_ci_runs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(readme.splitlines()) <= 120
-    command = "pip install -e '.[test]' && pytest"
+    command = "pip install -e '.[test]' && pytest -n 2"
     assert command in readme
     assert f'"{command}"' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "pip install -e . && outpace run online_bin_packing" in readme

@@ -201,7 +201,7 @@ def test_speed_rewrites_come_first_and_stack() -> None:
 
 def test_an_exhausted_catalogue_says_so() -> None:
     with pytest.raises(ProposalError, match="No rewrite of the catalogue is left"):
-        speedups(find("nbody"), 60)
+        speedups(metric_task(kind="speedup"), 60)
 
 
 def test_a_failed_brief_gives_its_sample_back() -> None:

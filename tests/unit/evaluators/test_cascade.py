@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from outpace.errors import TaskError
-from outpace.evaluators.base import Evaluation
+from outpace.evaluators.base import Evaluation, Noise
 from outpace.evaluators.cascade import CascadeEvaluator
 from outpace.evaluators.timing import Pairing
 from outpace.limits import Limits
@@ -148,8 +148,11 @@ def test_a_task_that_stumbles_over_an_accepted_answer_gives_no_score() -> None:
 
 
 def test_a_faster_program_has_a_speedup_with_an_interval_and_raw_pairs() -> None:
-    found = judge(task("speedup", n=60_000), FAST)
+    busy = Noise(clock="cpu", floor=0.02, wall=2.0, cpu=0.05, pairs=40)
+    evaluator = CascadeEvaluator(ProcessSandbox(), pairing=QUICK, noise=busy)
+    found = asyncio.run(evaluator.evaluate(task("speedup", n=60_000), Candidate({"program.py": FAST})))
     assert found.status == "ok", found.feedback
+    assert found.machine["clock"] == "cpu", "here others may use the cores as well"
     assert found.score is not None and found.interval is not None
     assert found.interval[0] <= found.score <= found.interval[1]
     assert found.interval[0] > 3, "60,000 turns of a loop against one formula"

@@ -27,7 +27,7 @@ def uid(request: pytest.FixtureRequest) -> int | None:
 def place(tmp_path: Path) -> Path:
     """Return a folder with a readable, a writable and a closed part that every user could use."""
     for path in (tmp_path, *tmp_path.parents):
-        if path.name.startswith(("pytest-", "test_")):  # pytest makes them for their owner only
+        if path.name.startswith(("pytest-", "popen-", "test_")):  # made for their owner only
             path.chmod(0o755)
     for name in ("read", "write", "closed"):
         (tmp_path / name).mkdir()
