@@ -32,9 +32,12 @@ from outpace.agent.search import Progress, Search
 from outpace.agent.store.base import Duel, Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
 from outpace.errors import SandboxUnavailable, StoreError, TaskError, UsageError
-from outpace.evaluators.base import Evaluation, Noise, evaluated
+from outpace.evaluators import device
+from outpace.evaluators.base import INFRA_TRIES, Evaluation, Noise, Status, evaluated
 from outpace.evaluators.cascade import CascadeEvaluator
+from outpace.evaluators.correctness import Failure
 from outpace.evaluators.machine import machine
+from outpace.evaluators.pace import Pace
 from outpace.evaluators.statistics import DEFAULT_FLOOR
 from outpace.plugins import DEFAULT_SANDBOX, load
 from outpace.sandbox.base import Level
@@ -50,7 +53,7 @@ class RunOptions:
 
     ``proposing`` says who proposes (by default the rewriting operators); ``budget`` None means the task's own number of
     evaluations; ``level`` None the least that untrusted code needs (B), or D where the sandbox ``process`` was asked
-    for by name.
+    for by name. ``unmeasured``: programs for a GPU are to be checked only, and have no score.
     """
 
     task: str | Task
@@ -62,6 +65,7 @@ class RunOptions:
     sandbox: str = DEFAULT_SANDBOX
     level: Level | None = None
     strategy_params: Mapping[str, Any] = field(default_factory=dict)
+    unmeasured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,7 @@ async def resume_run(
 async def begun(options: RunOptions, *, home: Path) -> AsyncIterator[Search]:
     """Begin a run, and give the search that is to carry it on; raises as ``start_run``."""
     task = registry.find(options.task) if isinstance(options.task, str) else options.task
+    device.must_be_timed(task.spec, unmeasured=options.unmeasured, gpu=device.found())
     with ExitStack() as closing:
         recording = None
         if again := replayed(options.proposing):
@@ -289,7 +294,8 @@ async def _know_noise(search: Search) -> None:
 
     Raises ``SandboxUnavailable`` where the starting program could not be timed against its own copy.
     """
-    if search.noise or search.task.spec.goal.kind != "speedup":
+    spec = search.task.spec
+    if search.noise or spec.goal.kind != "speedup" or spec.device == "gpu":
         return
     search.watch(search.progress(0))
     if noise := await search.evaluator.noise(search.task):
@@ -318,17 +324,35 @@ def _config(options: RunOptions, task: Task) -> RunConfig:
 
 
 async def _started(task: Task, evaluator: CascadeEvaluator) -> Result:
-    """Evaluate the starting program; a task that its own start does not pass is broken."""
+    """Evaluate the starting program; a task that its own start does not pass, or that cannot be timed, is broken."""
+    try:
+        paces = await _paces(task, evaluator)
+    except Failure as failure:
+        raise _unfit(task, failure.status, failure.feedback) from failure
+    if faults := [fault for pace in paces if (fault := pace.fault())]:
+        raise TaskError(f"Task '{task.spec.name}': {faults[0]}.")
     evaluation = await evaluated(evaluator, task, task.start)
     if evaluation.status == "infra":
         raise SandboxUnavailable(evaluation.feedback)
     if evaluation.status != "ok":
-        raise TaskError(
-            f"The starting program of task '{task.spec.name}' fails its own check ({evaluation.status}), "
-            f"so the run does not start. {evaluation.feedback}"
-        )
+        raise _unfit(task, evaluation.status, evaluation.feedback)
     proposal = Proposal(candidate=task.start, proposer="task", operator="start", parents=())
     return Result(brief=Brief(number=0, parents=(), seed=0), proposal=proposal, evaluation=evaluation)
+
+
+async def _paces(task: Task, evaluator: CascadeEvaluator) -> list[Pace]:
+    """Return how long the start takes; what fails by our own fault is tried again."""
+    for _ in range(INFRA_TRIES - 1):
+        with suppress(SandboxUnavailable):
+            return await evaluator.paces(task)
+    return await evaluator.paces(task)
+
+
+def _unfit(task: Task, status: Status, feedback: str) -> TaskError:
+    return TaskError(
+        f"The starting program of task '{task.spec.name}' fails its own check ({status}), so the run does not start. "
+        f"{feedback}"
+    )
 
 
 def _record(store: Store, run: Run, start: Result, strategy: Strategy) -> None:

@@ -7,14 +7,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 from outpace.errors import SandboxUnavailable, TaskError
-from outpace.evaluators import correctness, timing
+from outpace.evaluators import correctness, device, timing
 from outpace.evaluators import noise as analysis
 from outpace.evaluators.base import Evaluation, Noise
 from outpace.evaluators.checking import Check
 from outpace.evaluators.correctness import BaselineFailed, Failure
 from outpace.evaluators.loading import Loader
 from outpace.evaluators.machine import Lane, available_cores, lane, load, machine
-from outpace.evaluators.pairs import Workers
+from outpace.evaluators.pace import Pace, paced
+from outpace.evaluators.pairs import Bench, Workers
 from outpace.evaluators.stages import Stages
 from outpace.evaluators.timing import Measured, Pairing, Plan, Session
 from outpace.evaluators.weighing import Scales
@@ -81,10 +82,13 @@ class CascadeEvaluator:
 
         ``fresh``: metric tasks take other seeds than those of the cases, always the same ones, so that values compare;
         speed-up tasks, which draw fresh seeds anyway, are measured in several pairs of fresh processes.
+        Programs for a GPU are only checked: they are ``ok`` without a score.
         Raises ``TaskError`` where the task itself is broken; a fault of ours comes back with status ``infra``.
         """
 
         async def judged(stages: Stages) -> Evaluation:
+            if task.spec.device == "gpu":
+                return await device.checked(self._loader.loaded, task, candidate, split, stages)
             if task.spec.goal.kind == "metric":
                 return await self._metric(task, candidate, _seeded(task, split, fresh=fresh), stages)
             trial = self._trial(task, candidate, task.start, split)
@@ -98,10 +102,12 @@ class CascadeEvaluator:
         """Time ``challenger`` against ``champion`` as ``evaluate`` with ``fresh`` times a candidate against the start.
 
         Where the champion fails on these fresh seeds, nothing is said of the challenger: the status is ``infra`` and
-        the metric ``champion_failed`` is 1.
+        the metric ``champion_failed`` is 1. Nobody duels for a GPU: the challenger is checked, as by ``evaluate``.
         """
 
         async def judged(stages: Stages) -> Evaluation:
+            if task.spec.device == "gpu":
+                return await device.checked(self._loader.loaded, task, challenger, split, stages)
             try:
                 return await self._final(self._trial(task, challenger, champion, split), CHAMPION, stages)
             except BaselineFailed as error:
@@ -116,7 +122,7 @@ class CascadeEvaluator:
         for programs that take more than a second. Raises ``SandboxUnavailable`` if the starting program fails, and
         ``TaskError`` if no training case is timed.
         """
-        if task.spec.goal.kind != "speedup":
+        if task.spec.goal.kind != "speedup" or task.spec.device == "gpu":
             return None
         trial = self._trial(task, task.start, task.start, "train")
         deadline = time.monotonic() + wall_s
@@ -133,6 +139,24 @@ class CascadeEvaluator:
         threads, groups = task.spec.limits.threads, self.pairing.groups
         self._noise = await asyncio.to_thread(analysis.analysed, found, threads=threads, groups=groups)
         return self._noise
+
+    async def paces(self, task: Task) -> list[Pace]:
+        """Return how long the starting program takes on each timed case, held-out ones too; none where none is timed.
+
+        Raises ``Failure`` if it fails, and ``SandboxUnavailable`` and ``TaskError`` as ``evaluate``.
+        """
+        if task.spec.goal.kind != "speedup" or task.spec.device == "gpu":
+            return []
+        trial = self._trial(task, task.start, task.start, "train")
+        timed, cores = [case for case in task.spec.cases if case.timed], trial.lane.cores
+        async with self._timing:
+            with trial.lane.kept_free():
+                async with (
+                    self._loader.loaded(task, task.start, cores) as start,
+                    self._loader.null(task, cores) as null,
+                ):
+                    workers = Workers(baseline=start, candidate=start, null=null)
+                    return [await paced(Bench(task=task, case=case, workers=workers)) for case in timed]
 
     def _trial(self, task: Task, candidate: Candidate, baseline: Candidate, split: Split) -> _Trial:
         cases, free = task.spec.split(split), lane(self._cores, task.spec.limits.threads)

@@ -78,16 +78,16 @@ class Bench:
     async def begin(self) -> None:
         """Warm up, and find out how many calls make a batch; all answers are checked here too."""
         known, self.sizes = self.sizes, self.sizes or Sizes()
-        problems = await asyncio.to_thread(self._draw, self.sizes.most)
+        problems = await asyncio.to_thread(self.draw, self.sizes.most)
         baseline, candidate = await self._exchange(problems, baseline_first=True)
-        await correctness.judged(self._check, self.workers.baseline, problems, baseline)
-        await correctness.judged(self._check, self.workers.candidate, problems, candidate)
+        await correctness.judged(self.check, self.workers.baseline, problems, baseline)
+        await correctness.judged(self.check, self.workers.candidate, problems, candidate)
         if known is None:
-            size = await self._size(self.workers.baseline)
-            self.sizes = Sizes(size, await self._size(self.workers.candidate))
-        self._next = await asyncio.to_thread(self._draw, self.sizes.most)
+            size = await self.size(self.workers.baseline)
+            self.sizes = Sizes(size, await self.size(self.workers.candidate))
+        self._next = await asyncio.to_thread(self.draw, self.sizes.most)
         for calls in {self.sizes.baseline, self.sizes.candidate}:
-            await self._ask(self.workers.null, self._next[:calls])
+            await self.ask(self.workers.null, self._next[:calls])
 
     async def pair(self, *, baseline_first: bool) -> None:
         """Time both sides on fresh inputs and check all their answers; raises ``Failure`` or ``BaselineFailed``."""
@@ -97,7 +97,7 @@ class Bench:
         for calls in {self.sizes.baseline, self.sizes.candidate}:
             nulls = self._nulls.setdefault(calls, [])
             if len(nulls) < NULLS:
-                nulls.append(await self._ask(self.workers.null, problems[:calls]))
+                nulls.append(await self.ask(self.workers.null, problems[:calls]))
         self._next = await correctness.judged(self._check_and_draw, problems, pair)
         self.pairs.append((replace(pair[0], output=None), replace(pair[1], output=None)))
 
@@ -139,12 +139,13 @@ class Bench:
         assert self.sizes is not None
         mine, theirs = problems[: self.sizes.baseline], problems[: self.sizes.candidate]
         if baseline_first:
-            baseline = await self._ask(self.workers.baseline, mine)
-            return baseline, await self._ask(self.workers.candidate, theirs)
-        candidate = await self._ask(self.workers.candidate, theirs)
-        return await self._ask(self.workers.baseline, mine), candidate
+            baseline = await self.ask(self.workers.baseline, mine)
+            return baseline, await self.ask(self.workers.candidate, theirs)
+        candidate = await self.ask(self.workers.candidate, theirs)
+        return await self.ask(self.workers.baseline, mine), candidate
 
-    async def _ask(self, worker: Worker, problems: Sequence[Problem]) -> Reply:
+    async def ask(self, worker: Worker, problems: Sequence[Problem]) -> Reply:
+        """Have a worker answer a batch; raises ``Failure`` or ``BaselineFailed``."""
         limit_s = self.task.spec.limits.wall_s
         wall_s = min(len(problems) * limit_s, 2 * limit_s + _PATIENCE_S)
         with self._blame(worker):
@@ -162,10 +163,12 @@ class Bench:
                 raise
             raise BaselineFailed(f"The program beside the candidate failed: {failure.feedback}") from failure
 
-    def _draw(self, calls: int) -> list[Problem]:
+    def draw(self, calls: int) -> list[Problem]:
+        """Return so many fresh problems."""
         return [correctness.generated(self.task, self.case, correctness.fresh_seed()) for _ in range(calls)]
 
-    def _check(self, worker: Worker, problems: Sequence[Problem], reply: Reply) -> None:
+    def check(self, worker: Worker, problems: Sequence[Problem], reply: Reply) -> None:
+        """Judge the answers of a batch; raises ``Failure`` or ``BaselineFailed``."""
         with self._blame(worker):
             for problem, output in zip(problems, reply.output, strict=False):
                 correctness.check(self.task, worker, self.case, problem, output)
@@ -173,19 +176,19 @@ class Bench:
     def _check_and_draw(self, problems: Sequence[Problem], pair: tuple[Reply, Reply]) -> list[Problem]:
         """Judge both sides of a pair and make the problems of the next, in one go."""
         for worker, reply in zip((self.workers.baseline, self.workers.candidate), pair, strict=True):
-            self._check(worker, problems, reply)
-        return self._draw(len(problems))
+            self.check(worker, problems, reply)
+        return self.draw(len(problems))
 
-    async def _size(self, worker: Worker) -> int:
+    async def size(self, worker: Worker) -> int:
         """Return how many calls take ``BATCH_NS``, within what the bounds allow."""
         calls = 1
         for _ in range(_SIZINGS):
             begin = time.perf_counter()
-            problems = await asyncio.to_thread(self._draw, calls)
+            problems = await asyncio.to_thread(self.draw, calls)
             judge_s = time.perf_counter() - begin
-            reply, null = await self._ask(worker, problems), await self._ask(self.workers.null, problems)
+            reply, null = await self.ask(worker, problems), await self.ask(self.workers.null, problems)
             begin = time.perf_counter()
-            await correctness.judged(self._check, worker, problems, reply)
+            await correctness.judged(self.check, worker, problems, reply)
             judge_s += time.perf_counter() - begin
             took_ns = max(reply.cpu_ns - null.cpu_ns, (reply.wall_ns - null.wall_ns) // 8, STEP_NS)
             if took_ns >= BATCH_NS:

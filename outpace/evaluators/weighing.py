@@ -77,6 +77,7 @@ class Scales:
             interval=interval,
             metrics={
                 **{f"case/{name}": ratio for name, ratio in by_case.items()},
+                "mean_of_ratios": statistics.mean_of_ratios(measurements, clock=clock),
                 "pairs": float(sum(len(m.candidate_wall_ns) for m in measurements)),
                 "processes": float(max(len(set(m.groups)) for m in measurements)),
             },

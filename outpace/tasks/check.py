@@ -10,7 +10,8 @@ from pathlib import Path
 from outpace.tasks import description
 from outpace.tasks.candidate import PROGRAM, Block, blocks
 from outpace.tasks.finding import Finding
-from outpace.tasks.folder import DRIVER, Contents, bound_names, bring_up, examine
+from outpace.tasks.folder import DRIVER, Contents, bound_names, bring_up, examine, supported
+from outpace.tasks.packages import package_of
 from outpace.tasks.spec import Case, Task
 from outpace.tasks.trial import fixed, trial
 
@@ -29,7 +30,7 @@ def check(path: str | Path) -> list[Finding]:
     task, more = bring_up(contents)
     findings += more
     if task is not None:
-        findings += _methods(task, folder) or trial(task, folder)
+        findings += _methods(task, folder) or trial(task, folder) or _arguments(contents, task)
         if not any(finding.severity == "error" for finding in findings):
             findings += _held_out(task, folder)
     return findings
@@ -43,6 +44,10 @@ def _facts(contents: Contents) -> Iterator[Finding]:
         yield Finding(file, 0, 'no case with split = "train"; the search needs at least one')
     elif spec.goal.kind == "speedup" and not any(case.timed for case in train):
         yield Finding(file, 0, "all train cases have timed = false; a speed-up needs at least one timed case")
+    for split in dict.fromkeys(case.split for case in spec.cases if spec.device == "gpu"):
+        if all(case.timed for case in spec.split(split)):
+            text = f"all {split} cases are timed; without a GPU only those with timed = false are checked"
+            yield Finding(file, 0, f"{text}, so there must be one")
     if spec.goal.kind == "metric":
         for one, other in combinations(spec.cases, 2):
             if one.split != other.split and one.params == other.params and _overlap(one, other):
@@ -63,8 +68,10 @@ def _program(contents: Contents) -> Iterator[Finding]:
     """
     file, text = str(contents.folder / PROGRAM), contents.start.program
     found = blocks(text)
-    tree = ast.parse(text)
     built = bool(contents.spec.build)  # its block may hold a text of another language
+    if contents.spec.language != "python":
+        built, text = True, ""
+    tree = ast.parse(text)
     for block in found:
         if not (block.text.strip() if built else _holds_statements(tree, block)):
             yield Finding(file, block.start, "the evolve block holds no statement; there is nothing to improve in it")
@@ -98,15 +105,17 @@ def _imports(contents: Contents) -> Iterator[Finding]:
     """Yield modules that are missing on this machine, or used and not listed."""
     listed = {name.split(".")[0]: name for name in contents.spec.requires}
     used: dict[str, tuple[str, int]] = {}
-    for name, text in ((PROGRAM, contents.start.program), (DRIVER, contents.driver or "")):
+    program = contents.start.program if contents.spec.language == "python" else ""
+    for name, text in ((PROGRAM, program), (DRIVER, contents.driver or "")):
         for module, line in _modules(text):
             used.setdefault(module, (name, line))
     for module, name in listed.items():
         if find_spec(module) is None:
-            said = f"requires: the module '{name}' is not installed here; pip install {name}"
+            said = f"requires: the module '{name}' is not installed here; pip install {package_of(name)}"
             yield Finding(str(contents.folder / description.FILE), 0, said)
+    beside = {Path(path).parts[0].removesuffix(".py") for path in supported(contents)}
     for module, (name, line) in used.items():
-        if module not in listed and module not in sys.stdlib_module_names:
+        if module not in listed and module not in beside and module not in sys.stdlib_module_names:
             said = f"imports '{module}', which is not in requires of task.toml"
             yield Finding(str(contents.folder / name), line, said, "warning")
 
@@ -127,6 +136,25 @@ def _methods(task: Task, folder: Path) -> list[Finding]:
         needed.append("score(self, problem, output)")
     missing = [one for one in needed if getattr(type(task), name := one.split("(")[0]) is getattr(Task, name)]
     return [Finding(str(folder / "task.py"), 0, f"class Task does not define {one}") for one in missing]
+
+
+def _arguments(contents: Contents, task: Task) -> Iterator[Finding]:
+    """Yield an entry that does not take what ``generate`` gives: a problem's keys are the names of its arguments."""
+    node = bound_names(ast.parse(contents.start.program)).get(contents.spec.entry)
+    if contents.driver is not None or not isinstance(node, ast.FunctionDef) or node.decorator_list or node.args.kwarg:
+        return
+    arguments = [*node.args.args, *node.args.kwonlyargs]
+    taken = [one.arg for one in arguments]
+    defaults = [*node.args.args[len(node.args.args) - len(node.args.defaults) :]]
+    defaults += [one for one, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if value]
+    needed = set(taken) - {one.arg for one in defaults}
+    for case in contents.spec.cases:
+        given = list(task.generate(case, case.seed))
+        if not needed <= set(given) <= set(taken):
+            text = f"the entry '{node.name}' takes {', '.join(taken) or 'nothing'}, and generate gives "
+            text += f"{', '.join(given) or 'nothing'} (case '{case.name}'); they must have the same names"
+            yield Finding(str(contents.folder / PROGRAM), node.lineno, text)
+            return
 
 
 def _held_out(task: Task, folder: Path) -> list[Finding]:

@@ -62,22 +62,33 @@ def _problems(data: dict[str, Any], statement: str | None, *, driven: bool) -> I
         for problem in error.errors(include_url=False):
             yield problem["loc"], _message(problem["loc"], problem["type"], problem["input"])
         return
-    if table.goal.kind == "metric":
-        for key in ("name", "direction"):
-            if getattr(table.goal, key) is None:
-                yield ("goal", key), _message(("goal", key), "missing", None)
-    elif table.goal.direction == "minimise":
-        yield ("goal", "direction"), "goal.direction: got 'minimise', expected 'maximise' (a speed-up is to grow)"
-    if table.goal.self_reported and table.goal.kind == "speedup":
-        yield ("goal", "self_reported"), "goal.self_reported: got true, expected a metric: times are never taken inside"
+    yield from _goal_problems(table.goal)
+    if table.device == "gpu" and table.goal.kind == "metric":
+        yield ("device",), "device: got 'gpu' beside goal.kind = 'metric', expected a speed-up: it is for what is timed"
     if table.entry is None and not driven:
         yield (), _message(("entry",), "missing", None)
+    if table.language != "python" and table.entry is not None:
+        expected = "'python', or no entry and a driver.py that takes the path of the program"
+        yield ("language",), f"language: got '{table.language}' beside an entry, expected {expected}"
     if statement is None and table.statement is None:
         yield (), "no statement: write statement.md beside task.toml, or a key 'statement'"
     elif statement is not None and table.statement is not None:
         yield ("statement",), "statement: also given by statement.md; keep one of the two"
     yield from _answer_problems(table.answer)
     yield from _case_problems(table)
+
+
+def _goal_problems(goal: GoalTable) -> Iterator[tuple[Location, str]]:
+    if goal.kind == "metric":
+        for key in ("name", "direction"):
+            if getattr(goal, key) is None:
+                yield ("goal", key), _message(("goal", key), "missing", None)
+    elif goal.direction == "minimise":
+        yield ("goal", "direction"), "goal.direction: got 'minimise', expected 'maximise' (a speed-up is to grow)"
+    if goal.start is not None and goal.kind == "speedup":
+        yield ("goal", "start"), f"goal.start: got {goal.start:g}, expected none for a speed-up: its start is 1x"
+    if goal.self_reported and goal.kind == "speedup":
+        yield ("goal", "self_reported"), "goal.self_reported: got true, expected a metric: times are never taken inside"
 
 
 def _answer_problems(table: AnswerTable) -> Iterator[tuple[Location, str]]:
@@ -178,6 +189,7 @@ def _spec(table: TaskTable, statement: str | None) -> TaskSpec:
         unit=table.goal.unit or ("x" if table.goal.kind == "speedup" else ""),
         best_known=table.goal.best_known,
         self_reported=table.goal.self_reported,
+        start=table.goal.start,
     )
     return TaskSpec(
         name=table.name,
@@ -195,6 +207,7 @@ def _spec(table: TaskTable, statement: str | None) -> TaskSpec:
         build=tuple(table.build),
         answer=_answer(table.answer),
         inplace=table.inplace,
+        device=table.device,
     )
 
 

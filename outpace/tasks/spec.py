@@ -12,17 +12,20 @@ from outpace.tasks.candidate import Candidate
 Problem = Mapping[str, Any]
 """Named inputs of one call, handed to the entry function (or the driver) as keyword arguments.
 
-Values are plain data: None, bool, int, float, complex, str, bytes, list, tuple, dict with str keys, numpy arrays of
-numbers, nested at will.
+Values are plain data: None, bool, int, float, complex, str, bytes, list, tuple, dict with str or int keys, numpy arrays
+of numbers, nested at will.
 """
 Output = Any
 """What the program answered: plain data of the same kinds."""
 Split = Literal["train", "heldout", "ood"]
+Device = Literal["cpu", "gpu"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """What is to get better: ``speedup`` (same answer, faster) or ``metric`` (a better answer).
+
+    ``start`` is what the starting program scores on the train cases (metric tasks; a speed-up starts at 1).
 
     ``self_reported``: the score is what an evaluator says that runs in the process of the candidate. Nothing in there
     keeps a program from telling a score of its own, so whatever shows such a score says so.
@@ -34,6 +37,7 @@ class Goal:
     unit: str = ""
     best_known: float | None = None
     self_reported: bool = False
+    start: float | None = None
 
     def rank(self, score: float) -> float:
         """Return ``score`` turned so that more is better."""
@@ -92,7 +96,8 @@ class TaskSpec:
 
     ``build`` is the command line of its compile stage (empty: none), run in the sandbox in the folder of the candidate.
     ``inplace``: a program may work in its inputs, and its answer may be one of them. ``entry`` is empty where the
-    driver takes the path of the program instead of a function of it.
+    driver takes the path of the program instead of a function of it. ``device``: where programs are timed; without a
+    GPU those for one are checked on the cases that are not timed, and have no score.
     """
 
     name: str
@@ -110,6 +115,7 @@ class TaskSpec:
     build: tuple[str, ...] = ()
     answer: Answer = field(default_factory=Answer)
     inplace: bool = False
+    device: Device = "cpu"
 
     def split(self, split: Split) -> tuple[Case, ...]:
         """Return the cases of one split, in the order of the file."""
@@ -124,6 +130,8 @@ class Task:
 
     folder: Path | None = None
     """Where a task of a folder lies."""
+    borrowed = False
+    """Its checker is another project's, which says what is right there: what it accepts is no error of this task."""
     support: Mapping[str, bytes] = {}
     """Files that lie read-only beside every program of the task (``support/`` of a folder): path to content."""
 
@@ -172,6 +180,7 @@ class Task:
 __all__ = [
     "Answer",
     "Case",
+    "Device",
     "Goal",
     "Limits",
     "Output",

@@ -41,6 +41,9 @@ class GoalTable(Table):
     best_known: float | None = Field(
         None, allow_inf_nan=False, description="the best published value, a number in the unit of the score"
     )
+    start: float | None = Field(
+        None, allow_inf_nan=False, description="the score of the starting program on the train cases, a number"
+    )
     self_reported: bool = Field(
         False, description="true or false (true: the score is worked out in the process of the program; metric tasks)"
     )
@@ -127,7 +130,10 @@ class TaskTable(Table):
         None, description="the name of the function in program.py that is called (none: driver.py takes the path of it)"
     )
     family: _Identifier = Field("own", description='the group it is listed under, an identifier such as "heuristics"')
-    language: Literal["python"] = Field("python", description="'python'")
+    language: _Identifier = Field(
+        "python",
+        description="the language of program.py, an identifier such as 'python' (another one: a driver, no entry)",
+    )
     requires: list[_Label] = Field(
         default_factory=list, description='modules the program may import, a list such as ["numpy"]'
     )
@@ -141,6 +147,7 @@ class TaskTable(Table):
         default_factory=list, description='the command line that compiles a program, such as ["g++", "-O3", "a.cpp"]'
     )
     inplace: bool = Field(False, description="true or false (true: a program may work in its inputs)")
+    device: Literal["cpu", "gpu"] = Field("cpu", description="'cpu' or 'gpu' (where programs are timed)")
     goal: GoalTable = Field(description="a table [goal] that says what is to get better")
     answer: AnswerTable = Field(default_factory=lambda: AnswerTable.model_validate({}), description="a table [answer]")
     limits: LimitsTable = Field(default_factory=lambda: LimitsTable.model_validate({}), description="a table [limits]")

@@ -60,13 +60,16 @@ class _Trial:
         others = [self._generated(case, case.seed + step) for step in (1, 2, 3)]
         if not same(problem, self._generated(case, case.seed)):
             yield self._finding(
-                "generate", f"{at}: generate gave two different problems, expected the same for one seed"
+                "generate",
+                f"{at}: generate gave two different problems, expected the same for one seed: draw everything from a "
+                "generator that is made of it, such as np.random.default_rng(seed)",
             )
             return
         yield from self._seeds(case, problem, others)
         if type(self.task).reference is Task.reference:
-            text = "no reference(problem): cannot try whether check accepts a right answer and refuses wrong ones"
-            yield Finding(str(self.path), 0, text, "warning")
+            if not self.task.spec.goal.self_reported:  # there its own evaluator alone knows what is right
+                text = "no reference(problem): cannot try whether check accepts a right answer and refuses wrong ones"
+                yield Finding(str(self.path), 0, text, "warning")
             return
         begin = time.perf_counter()
         instance = Instance(problem, self._reference(problem, at), at)
@@ -74,8 +77,10 @@ class _Trial:
         self._accepted(instance, at)
         yield from self._twin(instance, at)
         instances = [instance, *self._more(case, problem, others if reference_s < _SLOW_S else others[:1])]
-        for one in (*self.attack.honest(instance, reference_s), *self.attack.hostile(instances)):
+        for one in self.attack.honest(instance, reference_s):
             yield self._finding(one.method, one.text, warning=one.severity == "warning")
+        for one in self.attack.hostile(instances):
+            yield self._finding(one.method, one.text, warning=one.severity == "warning" or self.task.borrowed)
 
     def _more(self, case: Case, problem: Problem, others: list[Problem]) -> Iterator[Instance]:
         """Answer further problems of the case, those that differ from the first one."""

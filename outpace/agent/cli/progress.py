@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from outpace.agent.budget import Budget, Spent
 from outpace.agent.cli import records, text
 from outpace.agent.proposal import Result
+from outpace.evaluators.base import UNMEASURED
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -219,6 +220,9 @@ def look(progress: "Progress") -> dict[str, str]:
 def _crown(progress: "Progress") -> dict[str, str]:
     """Return who reigns in a speed-up run and how small a gain can be told from noise."""
     reigning, start = progress.champion, progress.start.proposal if progress.start else None
+    if progress.start and progress.start.evaluation and progress.start.evaluation.unmeasured:
+        right = str(progress.statuses.get("ok", 0))
+        return {"best": f"none, {UNMEASURED}", "right": right, "in flight": str(progress.in_flight)}
     if progress.noise is None:
         return {"in flight": "the start against its own copy, for the noise of this machine"}
     facts = {"champion": "the start", "duels": str(progress.duels), "noise": text.noise(progress.noise)}

@@ -38,9 +38,15 @@ def goal(one: Goal) -> dict[str, Any]:
         "name": one.name,
         "direction": one.direction,
         "unit": one.unit,
+        "start": start(one),
         "best_known": one.best_known,
         "self_reported": one.self_reported,
     }
+
+
+def start(one: Goal) -> float | None:
+    """Return the score that the starting program is stated to have: 1 for a speed-up, by definition."""
+    return 1.0 if one.kind == "speedup" else one.start
 
 
 def evaluation(one: Evaluation | None) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from outpace.agent.models.replay import REPLAY
 from outpace.agent.proposal import Member
 from outpace.agent.store.base import Run, Store
 from outpace.errors import UsageError
-from outpace.evaluators.base import Evaluation
+from outpace.evaluators.base import UNMEASURED, Evaluation
 from outpace.tasks.spec import Goal
 
 if TYPE_CHECKING:
@@ -121,6 +121,9 @@ def words(
 def _nothing(report: "Report") -> str:
     """Return why there is no champion."""
     goal = report.run.config.goal
+    if report.start.evaluation.unmeasured:
+        right = text.counted(report.statuses.get("ok", 0), "right answer")
+        return f"No champion, for nothing has a score: {UNMEASURED}. What was checked: {right}, the start's among them."
     if report.noise is None:
         return f"No candidate was confirmed to be better than the start ({text.score(goal, report.start.evaluation)})."
     floor = text.percent(report.noise.floor)
@@ -165,6 +168,10 @@ def _next(report: "Report", named_home: Path | None) -> Iterator[str]:
         yield f"outpace resume {report.run.id}{home}"
     elif report.run.config.proposer.startswith(REPLAY):
         yield f"outpace runs{home}"  # there is no more of a recording
+    elif report.champion is None and report.ended == "stalled" and report.run.config.proposer == "operators":
+        task = shlex.quote(report.run.config.task)  # the rewriting operators have nothing left to try
+        yield f"outpace run {task} --model openai:NAME{home}"
+        yield f"outpace run {task} --model outside{home}"
     elif report.champion is None:
         yield f"outpace resume {report.run.id}{_more(report)}{home}"
 

@@ -37,7 +37,7 @@ from outpace.errors import OutpaceError, UsageError
 from outpace.plugins import DEFAULT_SANDBOX
 
 if TYPE_CHECKING:
-    from outpace.agent.evolve import Report
+    from outpace.agent.evolve import Report, RunOptions
     from outpace.agent.search import Progress
     from outpace.agent.store.base import Run
 
@@ -81,6 +81,9 @@ WorkersOption = Annotated[
     int | None,
     typer.Option("--workers", metavar="N", min=1, help="Evaluations at a time.", show_default="one per core"),
 ]
+UnmeasuredOption = Annotated[
+    bool, typer.Option("--unmeasured", help="Only check programs for a GPU: no scores, no champion.")
+]
 
 
 @app.command("run")
@@ -111,6 +114,7 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     workers: WorkersOption = None,
     sandbox: SandboxOption = DEFAULT_SANDBOX,
     level: LevelOption = None,
+    unmeasured: UnmeasuredOption = False,
     evaluations: EvaluationsOption = None,
     minutes: MinutesOption = None,
     model_calls: CallsOption = None,
@@ -126,7 +130,7 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     first that ends ends the run; without any, the task's number of evaluations counts.
     """
     folder = resolve_home(context, home)
-    from outpace.agent.evolve import RunOptions, open_run, start_run
+    from outpace.agent.evolve import RunOptions
 
     options = RunOptions(
         task=task,
@@ -138,12 +142,20 @@ def run_command(  # noqa: PLR0913  each option is a parameter
         sandbox=sandbox,
         level=known_level(level),
         strategy_params=_params(param or ()),
+        unmeasured=unmeasured,
     )
+    _begin(options, folder, as_json=as_json)
+
+
+def _begin(options: "RunOptions", home: Path, *, as_json: bool) -> None:
+    """Begin a run: carry it on at once, or leave it open where programs come from outside."""
+    from outpace.agent.evolve import open_run, start_run
+
     if options.proposing.kind == "outside":
-        return _say_open(asyncio.run(open_run(options, home=folder)), as_json=as_json)
+        return _say_open(asyncio.run(open_run(options, home=home)), as_json=as_json)
     display = choose_display(as_json=as_json)
-    report = _sit(lambda watch, stop: start_run(options, home=folder, watch=watch, stop=stop), display, home=folder)
-    return _finish(report, folder, as_json=as_json)
+    report = _sit(lambda watch, stop: start_run(options, home=home, watch=watch, stop=stop), display, home=home)
+    return _finish(report, home, as_json=as_json)
 
 
 @app.command("resume")

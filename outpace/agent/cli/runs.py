@@ -2,19 +2,30 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from outpace.agent.cli import records, text
+from outpace.agent.cli import records, sets, text
 from outpace.agent.cli.home import HomeOption, JsonOption, holds_runs, opened, resolve_home
 from outpace.agent.store.base import Entry, Run, Store
+from outpace.errors import UsageError
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal
 
 app = typer.Typer()
 
+SetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--set",
+        metavar="FORMAT:PATH",
+        help="The tasks of a checkout of another tool, or `library`, with the figures of the set.",
+        show_default=False,
+    ),
+]
 TaskArgument = Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task.", show_default=False)]
 
 
@@ -71,10 +82,20 @@ def _run_row(store: Store, run: Run) -> list[str]:
 
 @app.command("leaderboard")
 def leaderboard_command(
-    context: typer.Context, task: TaskArgument = None, *, home: HomeOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    task: TaskArgument = None,
+    *,
+    set_of: SetOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the champions by task, the best first."""
     folder = resolve_home(context, home)
+    if set_of is not None:
+        if task is not None:
+            raise UsageError(f"Got the task '{task}' and --set {set_of}; expected one of the two.")
+        _show_set(set_of, folder, as_json=as_json)
+        return
     if _says_empty(folder, as_json=as_json):
         return
     with opened(folder) as store:
@@ -87,6 +108,24 @@ def leaderboard_command(
             f"No champions in {folder} yet: no ended run found anything better than its start. See: outpace runs"
         )
         return
+    _print_entries(entries, folder)
+
+
+def _show_set(name: str, folder: Path, *, as_json: bool) -> None:
+    """Print the champions of a set of tasks, the best one of each, and the figures of the set."""
+    with opened(folder) if holds_runs(folder) else nullcontext() as store:
+        found = sets.found(store, name)
+    entries = list(found.champions.values())
+    if as_json:
+        typer.echo(records.dump({**sets.record(found), "entries": [records.entry(entry) for entry in entries]}))
+        return
+    if entries:
+        _print_entries(entries, folder)
+    for line in sets.lines(found):
+        typer.echo(text.plain(line))
+
+
+def _print_entries(entries: Sequence[Entry], folder: Path) -> None:
     head = [
         "task",
         "champion",

@@ -16,6 +16,9 @@ from outpace.sandbox.base import Level
 from outpace.tasks.finding import Finding
 from outpace.tasks.spec import Goal, Task, TaskSpec
 
+WIDTH = 120
+"""No line of the list is longer; titles are cut to that."""
+
 app = typer.Typer(help="Tasks: list them, look at one, make one, check one.", no_args_is_help=True)
 
 
@@ -41,9 +44,14 @@ def list_command(
     if as_json:
         typer.echo(records.dump([_spec_record(spec) for spec in specs]))
         return
-    rows = [(spec.family, spec.name, _goal(spec.goal), text.plain(spec.title)) for spec in specs]
-    for line in text.columns([("family", "task", "goal", "title"), *rows]):
-        typer.echo(line)
+    rows = [(f"  {spec.name}", *_figures(spec.goal), text.plain(spec.title)) for spec in specs]
+    head, *lines = text.columns([("task", "goal", "start", "best known", "title"), *rows])
+    typer.echo(head)
+    families = [None, *(spec.family for spec in specs)]
+    for spec, before, line in zip(specs, families, lines, strict=False):
+        if spec.family != before:
+            typer.echo(spec.family)
+        typer.echo(line if len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…")
     typer.echo("Look at one: outpace task show NAME   Your own: outpace task new PATH")
 
 
@@ -71,7 +79,7 @@ def show_command(
     if as_json:
         typer.echo(records.dump(_task_record(task)))
         return
-    for line in _description(task):
+    for line in _description(task, name):
         typer.echo(text.plain(line))
 
 
@@ -116,6 +124,7 @@ def import_command(
     `outpace run FORMAT:PATH` runs it as it is, without a folder. A folder can be changed: another statement, other
     cases, a checker of your own where the original's is not to be believed.
     """
+    from outpace.tasks.folder import read_spec
     from outpace.tasks.importers import source
 
     files = source.written(given, path)
@@ -123,14 +132,14 @@ def import_command(
         typer.echo(records.dump({"folder": str(path), "files": files}))
         return
     typer.echo(f"Wrote {path}: {', '.join(files)}")
+    for line in read_spec(path).sources:
+        typer.echo(text.plain(line))
     typer.echo(f"Next: outpace task check {_as_path(path)}   or   outpace run {_as_path(path)}")
 
 
 @app.command("check")
 def check_command(
-    task: Annotated[
-        str, typer.Argument(metavar="PATH", help="A task folder, or FORMAT:PATH for the task of another tool.")
-    ],
+    task: Annotated[str, typer.Argument(metavar="PATH", help="A task folder, a bundled task's name, or FORMAT:PATH.")],
     sandbox: SandboxOption = DEFAULT_SANDBOX,
     level: LevelOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every task below FORMAT:PATH, one line each.")] = False,
@@ -146,7 +155,7 @@ def check_command(
     if every:
         _check_all(task, sandbox, known_level(level), as_json=as_json)
         return
-    path = source.folder_of(task) if source.is_source(task) else Path(task)
+    path = source.folder_of(task) if source.is_source(task) else _place(task)
     findings = _found(path, sandbox, known_level(level))
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json:
@@ -158,9 +167,26 @@ def check_command(
         for finding in findings:
             typer.echo(text.plain(str(finding)))
         if not errors:
-            typer.echo(f"{task}: no errors. Next: outpace run {task if source.is_source(task) else _as_path(path)}")
+            typer.echo(f"{task}: no errors. Next: outpace run {_next(task, path)}")
     if errors:
         raise typer.Exit(1)
+
+
+def _place(task: str) -> Path:
+    """Return the folder that a path names, or else a bundled task."""
+    from outpace.tasks import registry
+
+    path = Path(task)
+    return path if path.exists() else registry.place(task) or path
+
+
+def _next(task: str, path: Path) -> str:
+    """Return what to run after a check, with the option that a task needs which nothing can time here."""
+    from outpace.tasks import folder, registry
+    from outpace.tasks.importers import source
+
+    named = task if source.is_source(task) or registry.place(task) == path else _as_path(path)
+    return f"{named} --unmeasured" if folder.read_spec(path).device == "gpu" else named
 
 
 def _found(path: Path, sandbox: str, level: Level | None) -> list[Finding]:
@@ -233,10 +259,20 @@ def _start_fails(path: Path, status: str, feedback: str) -> Finding:
     return Finding(str(path / "program.py"), 0, said)
 
 
+def _figures(goal: Goal) -> tuple[str, str, str]:
+    """Return what is to get better, the score of the start, and the best known one; ``-`` where nothing is stated."""
+    what = "speed-up" if goal.kind == "speedup" else f"{goal.direction.removesuffix('imise')} {goal.name}"
+    start, best = (
+        text.amount(goal, value) if value is not None else "-" for value in (records.start(goal), goal.best_known)
+    )
+    return what, start, best
+
+
 def _goal(goal: Goal) -> str:
+    begins = f", start {text.amount(goal, goal.start)}" if goal.start is not None else ""
     best = f", best known {text.amount(goal, goal.best_known)}" if goal.best_known is not None else ""
     told = ", self-reported" if goal.self_reported else ""
-    return f"{'speed-up' if goal.kind == 'speedup' else f'{goal.direction} {goal.name}'}{best}{told}"
+    return f"{'speed-up' if goal.kind == 'speedup' else f'{goal.direction} {goal.name}'}{begins}{best}{told}"
 
 
 def _spec_record(spec: TaskSpec) -> dict[str, Any]:
@@ -245,6 +281,7 @@ def _spec_record(spec: TaskSpec) -> dict[str, Any]:
         "title": spec.title,
         "family": spec.family,
         "language": spec.language,
+        "device": spec.device,
         "entry": spec.entry,
         "goal": records.goal(spec.goal),
         "requires": list(spec.requires),
@@ -277,7 +314,7 @@ def _task_record(task: Task) -> dict[str, Any]:
     }
 
 
-def _description(task: Task) -> Iterator[str]:
+def _description(task: Task, given: str) -> Iterator[str]:
     spec = task.spec
     yield f"{spec.name}: {spec.title}"
     facts = [
@@ -285,6 +322,7 @@ def _description(task: Task) -> Iterator[str]:
         ("goal", _goal(spec.goal)),
         ("entry", f"{spec.entry or 'none: the driver takes the path'} in program.py ({spec.language})"),
         ("requires", ", ".join(spec.requires) or "nothing beside the standard library and numpy"),
+        *([("device", "GPU; without one programs are only checked")] if spec.device == "gpu" else []),
         ("budget", f"{spec.evaluations} evaluations unless told otherwise"),
         ("start", task.start.id),
         ("fingerprint", task.fingerprint),
@@ -302,4 +340,4 @@ def _description(task: Task) -> Iterator[str]:
         "Limits of one worker",
         f"  {', '.join(f'{k} {v}' for k, v in records.limits(spec.limits).items())}",
     )
-    yield from ("", *spec.statement.strip().splitlines(), "", f"Run it: outpace run {spec.name}")
+    yield from ("", *spec.statement.strip().splitlines(), "", f"Run it: outpace run {shlex.quote(given)}")

@@ -47,7 +47,7 @@ def score(goal: Goal, evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return "-"
     if evaluation.status != "ok" or evaluation.score is None:
-        return evaluation.status
+        return "right, not measured" if evaluation.unmeasured else evaluation.status
     text = amount(goal, evaluation.score)
     if evaluation.interval is not None:
         low, high = evaluation.interval

@@ -13,7 +13,7 @@ from outpace.tasks.mutants import CHANGES
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 TUTORIAL = (DOCS / "tutorials" / "first-task.md").read_text()
 REFERENCE = (DOCS / "reference" / "task-format.md").read_text()
-NAMED = re.compile(r"^```\w+\n(?:# |<!-- )(triangles/[\w.]+)(?: -->)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"^```(?!diff)\w+\n(?:# |<!-- )(triangles/[\w.]+)(?: -->)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_the_task_of_the_tutorial(tmp_path: Path, solve: Callable[..., Any]) -> None:
