@@ -51,7 +51,7 @@ def absolute(name: str) -> str:
         head, _, rest = name.partition(":")
         place, mark, query = rest.partition("?")
         return f"{head}:{Path(place).expanduser().resolve()}{mark}{query}"
-    return str(Path(name).resolve()) if Path(name).is_dir() else name
+    return str(Path(name).expanduser().resolve()) if _is_path(name) else name
 
 
 def available() -> list[str]:

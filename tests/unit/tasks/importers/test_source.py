@@ -93,6 +93,8 @@ def test_a_cache_that_cannot_be_written_is_told(guesses: Path, cache: Path) -> N
 
 def test_the_registry_finds_it_from_anywhere(guesses: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(guesses)
+    (guesses / "nbody").mkdir()
+    assert registry.absolute("nbody") == "nbody", "a name, whatever lies here"
     task = registry.find("openevolve:one")
     assert task.spec.goal.self_reported
     absolute = registry.absolute("openevolve:one?wall_s=5")
@@ -100,6 +102,7 @@ def test_the_registry_finds_it_from_anywhere(guesses: Path, monkeypatch: pytest.
     monkeypatch.chdir("/")
     assert registry.find(absolute).spec.name == task.spec.name
     assert registry.absolute("nbody") == "nbody"
+    assert registry.absolute("~/mine") == str(Path.home() / "mine")
     with pytest.raises(UnknownName):
         registry.find("nothing:here")
 
