@@ -1,9 +1,11 @@
 """What the tests of importers share: laying an original out, loading the task that comes of it, judging, commands."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from outpace.agent.cli.main import app
@@ -14,6 +16,13 @@ from outpace.tasks import folder
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.importers import source
 from outpace.tasks.spec import Task
+
+
+def needs_torch(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that needs torch: slow, run by .ci/run with the packages of vLLM's environment, skipped without."""
+    absent = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install torch")
+    marked: Callable[..., None] = pytest.mark.torch(pytest.mark.slow(absent(test)))
+    return marked
 
 
 def laid(place: Path, files: Mapping[str, str]) -> Path:

@@ -1,16 +1,17 @@
 """Problems of GPU MODE: look-alikes of our own, from import to leaderboard, and what is refused."""
 
 import ast
-from importlib.util import find_spec
+import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from outpace.agent.cli.main import app
+import outpace
+from outpace.agent.models.scripted import ScriptedModel
 from outpace.errors import MissingPackage, OutpaceError, TaskError, UsageError, WrongAnswer
 from outpace.tasks import folder
 from outpace.tasks.importers import gpumode, source
+from tests.unit.tasks.importers.originals import invoke, needs_torch
 
 DESCRIPTION = """
 files:
@@ -84,12 +85,18 @@ def custom_kernel(data: input_t) -> output_t:
     torch.mul(values.to("cuda:0").abs(), 3.0, out=output)
     return output
 """
+SLOW = SUBMISSION.replace(".abs()", ".double().abs().float()")
+QUICK = """import torch
+
+
+def custom_kernel(data):
+    return torch.abs(data[0], out=data[1]).mul_(3.0)
+"""
 OLD = """
 def check_implementation(data, output):
     expected = ref_kernel(data)
     return "" if torch.equal(output, expected) else "mismatch found"
 """
-torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install torch")
 
 
 @pytest.fixture(autouse=True)
@@ -118,10 +125,6 @@ def scale(tmp_path: Path) -> Path:
     return place
 
 
-def outpace(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-
-
 def refused(place: Path, option: str = "") -> str:
     with pytest.raises(OutpaceError) as error:
         source.folder_of(f"gpumode:{place}{option}")
@@ -143,7 +146,7 @@ def test_the_problems_of_a_checkout(scale: Path) -> None:
         gpumode.tasks(_empty(root))
     with pytest.raises(TaskError, match=r"gone: no such folder; expected a problem's folder"):
         gpumode.tasks(root / "gone")
-    listed = outpace("task", "list", f"gpumode:{root}").stdout.splitlines()
+    listed = invoke("task", "list", f"gpumode:{root}").stdout.splitlines()
     assert listed[0] == f"gpumode:{root}/problems/first_set/other_py" and listed[-1].startswith("2 tasks.")
 
 
@@ -246,33 +249,33 @@ def test_which_cases_are_timed() -> None:
     assert gpumode._cases(names, found) == {"test_0": (0, False), "test_1": (1, True)}
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_from_import_to_leaderboard(scale: Path, tmp_path: Path) -> None:
+    (scale / "submission.py").write_text(SLOW)
     name = f"gpumode:{scale}?mb=16"
-    shown = outpace("task", "show", name).stdout
+    shown = invoke("task", "show", name).stdout
     assert "scale (GPU MODE first_set; CPU: times are of this CPU, not of a GPU)" in shown
     assert "the program begins as the problem's own `submission.py`" in shown
     assert "- `benchmark_1` (size=400000000): its tensors take 3052 MB, the limit is mb=16" in shown
     written = tmp_path / "scale"
-    assert outpace("task", "import", name, str(written)).exit_code == 0
+    assert invoke("task", "import", name, str(written)).exit_code == 0
     task = folder.load(written)
     assert {case.name: case.timed for case in task.spec.cases} == {
         "test_0": False,
         "test_1": False,
         "benchmark_0": True,
     }
-    checked = outpace("task", "check", str(written))
+    checked = invoke("task", "check", str(written))
     assert "no errors" in checked.stdout, checked.stdout
-    home = str(tmp_path / "home")
-    ran = outpace("run", name, "--evaluations", "1", "--seed", "1", "--home", home)
-    assert ran.exit_code == 0 and "Spent 1 evaluation" in ran.output, ran.output
-    assert "gpumode_first_set_scale_py" in outpace("runs", "--home", home).stdout
-    assert outpace("leaderboard", "--home", home).exit_code == 0  # only champions are on it
+    home = tmp_path / "home"
+    model = ScriptedModel([f"```python\n{QUICK}```"])
+    outpace.evolve(name, model=model, home=home, budget=outpace.Budget(evaluations=2), edit_modes=("whole",))
+    [entry] = json.loads(invoke("leaderboard", "--json", "--home", home).stdout)
+    assert (entry["task"], entry["measurable"]) == ("gpumode_first_set_scale_py", True)
+    assert entry["gain"] > 1.3
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 @pytest.mark.parametrize("old", [False, True])
 def test_both_conventions_of_the_checker(scale: Path, old: bool) -> None:
     if old:
@@ -290,8 +293,7 @@ def test_both_conventions_of_the_checker(scale: Path, old: bool) -> None:
         task.check(problem, {"torch.empty": ["torch.float32", [100]]})
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -312,8 +314,7 @@ def test_references_that_cannot_be_used(scale: Path, old: str, new: str, told: s
     assert told in refused(scale, "?mb=16")
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_sizes_that_cannot_be_timed_and_starts_that_fail(scale: Path) -> None:
     edited(scale / "task.yml", "300000,", "300000000,")
     edited(scale / "task.yml", '"size": 100,', '"size": 1,')

@@ -4,14 +4,13 @@ import ast
 import asyncio
 import json
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from outpace.agent.cli.main import app
+import outpace
+from outpace.agent.models.scripted import ScriptedModel
 from outpace.errors import MissingPackage, OutpaceError, TaskError, UsageError, WrongAnswer
 from outpace.evaluators.base import Evaluation
 from outpace.evaluators.cascade import CascadeEvaluator
@@ -20,6 +19,7 @@ from outpace.tasks import folder
 from outpace.tasks.candidate import Candidate
 from outpace.tasks.importers import kernelbench, source, survey
 from outpace.tasks.spec import Task
+from tests.unit.tasks.importers.originals import invoke, needs_torch
 
 GATED = '''import torch
 import torch.nn as nn
@@ -69,7 +69,6 @@ def get_inputs():
 def get_init_inputs():
     return []
 """
-torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install torch")
 
 
 @pytest.fixture(autouse=True)
@@ -98,10 +97,6 @@ def problem(
     return f"kernelbench:{place / name}"
 
 
-def outpace(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-
-
 def test_the_problems_of_a_checkout_in_their_order(checkout: Path) -> None:
     level1 = ["level1/9_Sum.py", "level1/10_Gated_sum_.py", "level1/100_Other.py"]
     assert kernelbench.tasks(checkout) == [f"KernelBench/{name}" for name in (*level1, "level2/1_Other.py")]
@@ -109,7 +104,7 @@ def test_the_problems_of_a_checkout_in_their_order(checkout: Path) -> None:
     assert kernelbench.tasks(checkout / "KernelBench" / "level1") == [name.partition("/")[2] for name in level1]
     for one in ("KernelBench/level1/10_Gated_sum_.py", "KernelBench/level1/10", "level1/10", "level1/10_Gated_sum_.py"):
         assert kernelbench.tasks(checkout / one) == [""]
-    listed = outpace("task", "list", f"kernelbench:{checkout}?mb=8").stdout.splitlines()
+    listed = invoke("task", "list", f"kernelbench:{checkout}?mb=8").stdout.splitlines()
     assert listed[1] == f"kernelbench:{checkout}/KernelBench/level1/10_Gated_sum_.py?mb=8"
     assert listed[-1].startswith("4 tasks.")
 
@@ -177,26 +172,26 @@ def test_the_statement_says_what_was_changed_and_that_it_is_a_cpu() -> None:
     assert "The shapes are those of the problem's file." in kernelbench.statement(Path("a.py"), found | {"changes": []})
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_from_import_to_leaderboard(checkout: Path, tmp_path: Path) -> None:
     name = f"kernelbench:{checkout}/level1/10?mb=2"
-    shown = outpace("task", "show", name).stdout
+    shown = invoke("task", "show", name).stdout
     assert "Gated sum (KernelBench level 1, problem 10; small twin, CPU: times are of this CPU, not of a GPU)" in shown
     assert "- `batch_size`: 128 instead of 16384" in shown
     written = tmp_path / "gated"
-    assert outpace("task", "import", name, str(written)).exit_code == 0
-    checked = outpace("task", "check", str(written))
+    assert invoke("task", "import", name, str(written)).exit_code == 0
+    checked = invoke("task", "check", str(written))
     assert checked.exit_code == 0 and "no errors" in checked.stdout, checked.stdout
-    home = str(tmp_path / "home")
-    ran = outpace("run", name, "--evaluations", "1", "--seed", "1", "--home", home)
-    assert ran.exit_code == 0 and "Spent 1 evaluation" in ran.output, ran.output
-    assert "kernelbench_level1_10_Gated_sum" in outpace("runs", "--home", home).stdout
-    assert outpace("leaderboard", "--home", home).exit_code == 0  # only champions are on it
+    home, once = tmp_path / "home", GATED.replace("Model", "ModelNew").replace("range(3)", "range(1)")
+    model = ScriptedModel([f"```python\n{once.replace('* self.gain', '* self.gain * 3')}\n```"])
+    outpace.evolve(name, model=model, home=home, budget=outpace.Budget(evaluations=2), edit_modes=("whole",))
+    [entry] = json.loads(invoke("leaderboard", "--json", "--home", home).stdout)
+    assert (entry["task"], entry["measurable"]) == ("kernelbench_level1_10_Gated_sum", True)
+    assert entry["gain"] > 1.3
+    assert not entry["goal"]["self_reported"]
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_only_the_originals_answer_is_accepted(checkout: Path) -> None:
     task = folder.load(source.folder_of(f"kernelbench:{checkout}/level1/10?mb=2"))
     problem = task.generate(task.spec.cases[0], 7)
@@ -219,8 +214,7 @@ def test_only_the_originals_answer_is_accepted(checkout: Path) -> None:
         assert any(part in str(error.value) for part in told.split("|")), (told, str(error.value))
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_what_a_candidate_may_do_and_what_not(checkout: Path) -> None:
     task = folder.load(source.folder_of(f"kernelbench:{checkout}/level1/10?mb=2"))
 
@@ -241,8 +235,7 @@ def test_what_a_candidate_may_do_and_what_not(checkout: Path) -> None:
     assert other.status == "wrong"  # made in another order, the parameters get other numbers
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 @pytest.mark.parametrize(
     ("answer", "inputs", "told"),
     [
@@ -266,8 +259,7 @@ def test_what_no_candidate_could_be_judged_by(tmp_path: Path, answer: str, input
     assert str(error.value).startswith(f"{tmp_path}/7_Odd.py") and "\n" not in str(error.value)
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_whole_numbers_and_half_precision_cross_as_they_are(tmp_path: Path) -> None:
     half = problem(tmp_path, "x.bfloat16() * 2 + y.unsqueeze(1)", "torch.rand(512, 512), torch.randint(0, 9, (512,))")
     task = folder.load(source.folder_of(half))
@@ -284,8 +276,7 @@ def test_whole_numbers_and_half_precision_cross_as_they_are(tmp_path: Path) -> N
         task.check(given, task.reference(given) * 0)
 
 
-@torch
-@pytest.mark.slow
+@needs_torch
 def test_the_same_problem_is_the_same_folder_the_next_time(checkout: Path, cache: Path) -> None:
     name = f"kernelbench:{checkout}/level1/10?mb=2"
     assert source.folder_of(name) == source.folder_of(name)
