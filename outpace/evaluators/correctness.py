@@ -100,7 +100,7 @@ def value(task: Task, problem: Problem, output: Any) -> float:
 
     A task that stumbles while it scores has no score to give: that is a wrong answer with the task's words.
     """
-    score = float(_said(task.score, problem, output))
+    score = _said(lambda *given: float(task.score(*given)), problem, output)
     if not math.isfinite(score):
         raise Failure("wrong", f"The answer was accepted, but its score is {score}: not a finite number.")
     return score

@@ -21,6 +21,7 @@ def test_they_are_at_least_twenty() -> None:
     assert len({program.id for program in HONEST}) == len(HONEST) >= 20
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("program", HONEST, ids=lambda program: program.id)
 def test_an_honest_program_passes(program: Honest, judging_sandbox: Any) -> None:
     if program.task == "compiled" and shutil.which("cc") is None:

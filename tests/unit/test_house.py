@@ -170,8 +170,8 @@ def test_nothing_decodes_with_code() -> None:
 
 
 def code_calls(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, what) where data is run as code; the half inside the sandbox may exec the candidate."""
-    banned = {"eval"} if "_inside" in path.parts else {"eval", "exec"}
+    """Yield (line, what) where data is run as code; what runs inside the sandbox, or aside, may exec."""
+    banned = {"eval"} if {"_inside", "inside"} & set(path.parts) else {"eval", "exec"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in banned:
             yield node.lineno, f"calls {node.func.id}"

@@ -139,11 +139,12 @@ def _whole(node: ast.expr) -> int | None:
     """Return the value of an expression of numbers alone."""
     if any(not isinstance(inner, ast.Constant | ast.BinOp | ast.operator) for inner in ast.walk(node)):
         return None
+    found: dict[str, Any] = {}
     try:
-        value = eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})  # noqa: S307  numbers
+        exec(f"value = {ast.unparse(node)}", {"__builtins__": {}}, found)  # noqa: S102  numbers and operators
     except (ArithmeticError, TypeError, ValueError):
         return None
-    return value if type(value) is int else None
+    return found["value"] if type(found["value"]) is int else None
 
 
 def _with(text: str, chosen: Mapping[_Number, int]) -> str:

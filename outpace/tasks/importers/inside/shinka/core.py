@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import pickle
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -75,8 +74,7 @@ def run_shinka_eval(
     except Exception as error:  # noqa: BLE001  whatever the program or the evaluator's functions raise
         metrics = FAILED | dict(given.get("default_metrics_on_error") or {})
         errors = [f"{type(error).__name__}: {error}"]
-    if "extra_data" in metrics:
-        (folder / "extra.pkl").write_bytes(pickle.dumps(metrics.pop("extra_data")))
+    metrics.pop("extra_data", None)  # for ShinkaEvolve's own plots
     first = errors[0] if errors else None
     save_json_results(results_dir, metrics, not errors, first)
     return metrics, not errors, first
