@@ -154,12 +154,16 @@ def _of_task(task: Task, method: str, *arguments: Any) -> Any:
 def unnoticed(task: Task) -> list[str]:
     """Return what a run of this task could not have noticed, one line each, for whoever reads its result."""
     spec, said = task.spec, []
+    if spec.goal.self_reported:
+        return ["a score that the program has made up: it is told in its own process, and nothing checks it"]
     if spec.goal.kind == "speedup":
         said.append("an answer that is right on the inputs that the judge drew and wrong on others")
         if spec.answer.kind is None or (spec.answer.kind in ("array", "arrays") and spec.answer.dtype is None):
             said.append("less precision than meant, as far as the checker's tolerance lets it pass: no dtype is stated")
         if spec.limits.threads > 1:
             said.append("a gain by more threads: the CPU clock shows it, the wall clock counts")
+    if task.borrowed:
+        said.append("what the checker of another tool lets through: it was taken as it is")
     if task.driver is not None and type(task).twin is Task.twin:
         said.append("a program that looks ahead: the driver runs in its process, and the task defines no twin")
     if spec.inplace:

@@ -432,3 +432,14 @@ def test_what_a_run_could_not_have_noticed() -> None:
     said = "\n".join(integrity.unnoticed(careless))
     for words in ("looks ahead", "changes its inputs", "NaN", "precision", "threads"):
         assert words in said
+
+
+def test_what_comes_of_other_tools_is_told_apart() -> None:
+    class Borrowed(Task):
+        borrowed = True
+
+    start = Candidate({"program.py": ""})
+    assert any("checker of another tool" in one for one in integrity.unnoticed(Borrowed(spec(), start)))
+    told = Goal(kind="metric", name="score", direction="maximise", self_reported=True)
+    [said] = integrity.unnoticed(Task(replace(spec(), goal=told), start, driver=DRIVER))
+    assert "made up" in said
