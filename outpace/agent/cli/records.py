@@ -17,8 +17,9 @@ from outpace.tasks.spec import Goal
 
 
 def dump(value: Any, *, indent: int | None = 2) -> str:
-    """Return JSON text; not-a-number and infinities become null."""
-    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """Return JSON text that any stream takes; not-a-number and infinities become null, lone surrogates escapes."""
+    text = json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _finite(value: Any) -> Any:

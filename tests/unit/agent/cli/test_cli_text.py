@@ -1,8 +1,10 @@
 """How numbers, scores and foreign text are shown."""
 
+import json
+
 import pytest
 
-from outpace.agent.cli import text
+from outpace.agent.cli import records, text
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal
 
@@ -81,3 +83,9 @@ def test_durations(seconds: float, shown: str) -> None:
 
 def test_columns_are_aligned_and_lines_not_padded() -> None:
     assert text.columns([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc  d"]
+
+
+def test_json_holds_what_no_stream_takes() -> None:
+    text = records.dump({"said": "broken \udc80", "score": float("nan"), "words": "größer"}, indent=None)
+    assert text == '{"said": "broken \\udc80", "score": null, "words": "größer"}'
+    assert json.loads(text.encode())["said"] == "broken \udc80"
