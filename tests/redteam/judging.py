@@ -101,10 +101,15 @@ def surroundings() -> dict[str, list[str]]:
         for name in names
         if name.startswith(f"outpace-{os.getpid()}-")
     }
-    files = [str(path) for path in Path(tempfile.gettempdir()).rglob("*")]
+    files = [str(path) for path in Path(tempfile.gettempdir()).rglob("*") if not _shared(path)]
     mounts = [line.split(" ", 3)[3] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     found = {"processes": below(os.getpid()), "mounts": mounts, "groups": sorted(groups), "files": files}
     return found | {"descriptors": descriptors()}
+
+
+def _shared(path: Path) -> bool:
+    """Tell whether a path lies in the interpreter's packages or the checkout, where other tests' bytecode comes up."""
+    return any(path.is_relative_to(folder) for folder in (sys.prefix, Path(__file__).parents[2]))
 
 
 def descriptors() -> list[str]:
