@@ -91,7 +91,6 @@ def rows(home: Path, query: str) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timing
 def test_the_crown_is_won_in_duels_and_the_champion_can_be_verified(folder: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     done = subprocess.run(run(folder, home, [LISTED, WRONG, DOTTED]), capture_output=True, text=True, check=False)
@@ -141,7 +140,6 @@ def test_the_crown_is_won_in_duels_and_the_champion_can_be_verified(folder: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timing
 def test_a_run_killed_in_a_duel_goes_on_and_fights_no_duel_twice(folder: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     command = run(folder, home, [LISTED, DOTTED])

@@ -63,7 +63,6 @@ def test_an_interrupted_run_gives_the_same_candidates_as_an_uninterrupted_one(ta
 
 
 @pytest.mark.slow
-@pytest.mark.timing
 @pytest.mark.parametrize("task", ["edit_distance", "nbody"])
 def test_a_speed_up_is_found_and_confirmed_on_fresh_and_on_unseen_inputs(task: str, tmp_path: Path) -> None:
     report = run(tmp_path, task, 8)
