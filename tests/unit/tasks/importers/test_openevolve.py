@@ -357,7 +357,8 @@ def test_prompts_say_who_judges_and_in_which_language(shell: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_improves_a_program_in_another_language(shell: Path, tmp_path: Path) -> None:
-    model = ScriptedModel(["Two words.\n\n```bash\n# EVOLVE-BLOCK-START\necho one two\n# EVOLVE-BLOCK-END\n```\n"])
+    program = "# language: bash\n# EVOLVE-BLOCK-START\necho one two\n# EVOLVE-BLOCK-END\n"
+    model = ScriptedModel([f"Two words.\n\n```bash\n{program}```\n"])
     budget = outpace.Budget(evaluations=2)
     report = outpace.evolve(
         f"openevolve:{shell}", model=model, sandbox="process", home=tmp_path / "home", budget=budget
