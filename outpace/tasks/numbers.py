@@ -36,7 +36,7 @@ def of(part: Any) -> Numbers | None:
     items = [item.item() if isinstance(item, np.generic) else item for item in _items(part)]
     if not items or not {*map(type, items)} <= {int, float, complex}:
         return None
-    array = np.array(items) if all(abs(item) < 2**53 or not isinstance(item, int) for item in items) else None
+    array = np.array(items) if all(not isinstance(item, int) or abs(item) < 2**53 for item in items) else None
     if array is None:
         return None
     if isinstance(part, list | tuple):
