@@ -32,7 +32,8 @@ class Original:
 
     ``tool`` is that tool, ``package`` its Python package; ``stand_ins`` are the files that serve for it by their path
     in ``support/``, with those of their modules that evaluators may import. ``prompt`` is what its models are told of
-    the task, ``score`` how its score comes about; ``notes`` tell which settings were used and which were not.
+    the task, ``score`` how its score comes about; ``settings`` are the files that set up its own runs, as patterns of
+    names, which may hold keys and are left behind; ``notes`` tell which settings were used and which were not.
     """
 
     tool: str
@@ -44,6 +45,7 @@ class Original:
     modules: Sequence[str]
     prompt: str
     score: str
+    settings: Sequence[str]
     params: Mapping[str, Any]
     wall_s: float
     evaluations: int | None = None
@@ -173,7 +175,7 @@ def folder_files(source: Source, original: Original) -> Files:
         "driver.py": writing.inside(original.driver)["driver.py"],
         **{f"support/{name}": content for name, content in original.stand_ins.items()},
         **{f"support/{name}": content for name, content in writing.inside("told.py").items()},
-        **writing.below(original.folder, under="support/task", skipped=LEFT_BEHIND),
+        **writing.below(original.folder, under="support/task", skipped=(*LEFT_BEHIND, *original.settings)),
     }
 
 

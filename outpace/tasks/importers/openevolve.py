@@ -18,7 +18,7 @@ OPTIONS = {
     "program": "name of the program to begin with (default initial_program.py, or with another suffix)",
     **beside.OPTIONS,
 }
-EVALUATOR, PROGRAM, CONFIG = "evaluator.py", "initial_program", "config.yaml"
+EVALUATOR, PROGRAM, CONFIG, SETTINGS = "evaluator.py", "initial_program", "config.yaml", "config*.y*ml"
 USED = (
     "database.feature_dimensions",
     "evaluator.cascade_evaluation",
@@ -72,6 +72,7 @@ def files(source: Source) -> Files:
         modules=("openevolve.evaluation_result",),
         prompt=said.prompt(source.path),
         score=_score(stages),
+        settings=(SETTINGS,),
         params=params,
         wall_s=said.number("evaluator", "timeout", TIMEOUT_S) * max(1, stages),
         evaluations=said.iterations(),
@@ -87,7 +88,7 @@ def _score(stages: int) -> str:
 
 def _config(source: Source) -> tuple[Path, dict[str, Any], list[str]]:
     """Return the settings: the file, what it says, and what is to be told of it."""
-    there = sorted(path.name for path in source.path.glob("config*.y*ml"))
+    there = sorted(path.name for path in source.path.glob(SETTINGS))
     name = source.option("config", CONFIG if CONFIG in there or not there else there[0])
     path = source.path / name
     if not path.exists() and "config" not in source.options:

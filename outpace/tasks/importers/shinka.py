@@ -19,7 +19,7 @@ OPTIONS = {
     "program": "name of the program to begin with (default initial.py, or with another suffix)",
     **beside.OPTIONS,
 }
-EVALUATOR, PROGRAM, RUNNER = "evaluate.py", "initial", "run_evo.py"
+EVALUATOR, PROGRAM, RUNNER, SETTINGS = "evaluate.py", "initial", "run_evo.py", "shinka*.y*ml"
 USED = ("evo_config.num_generations", "evo_config.task_sys_msg", "job_config.extra_cmd_args", "job_config.time")
 WALL_S = 300.0
 """For one evaluation; ShinkaEvolve itself has no limit unless ``time`` of its job gives one."""
@@ -59,6 +59,7 @@ def files(source: Source) -> Files:
         modules=("shinka.core", "shinka.core.wrap_eval"),
         prompt=prompt if isinstance(prompt, str) else "",
         score=SCORE,
+        settings=(SETTINGS, RUNNER),
         params={"arguments": arguments} if arguments else {},
         wall_s=_seconds(evaluator.with_name(RUNNER), job.get("time")),
         evaluations=generations if type(generations) is int and generations > 0 else None,
@@ -70,7 +71,7 @@ def files(source: Source) -> Files:
 def _settings(source: Source) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return what ``run_evo.py`` and the YAML say, by section; the program wins, for it is what runs."""
     notes: list[str] = []
-    there = sorted(path.name for path in source.path.glob("shinka*.y*ml"))
+    there = sorted(path.name for path in source.path.glob(SETTINGS))
     name = source.option("config", "shinka.yaml" if "shinka.yaml" in there or not there else there[0])
     table: dict[str, Any] = {}
     if "config" in source.options or there:

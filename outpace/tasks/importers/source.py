@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,11 @@ FORMATS = {
 """What the path of each format leads to, by the name of its module in this package."""
 Files = Mapping[str, bytes]
 """The files of a task folder: path below it to content."""
+_CROSSING = ("program.py", "driver.py", "support/")
+"""What of a task folder a sandbox sees."""
+_KEY = re.compile(
+    rb"""(?i)\bapi[_-]?key["']?\s*[:=]\s*["']?(?=[\w-]*\d)[\w-]{20,}["']?\s*(?:$|[,})#\r\n])|\bsk-[\w-]{20,}"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def folder_of(text: str) -> Path:
         TaskError: there is no such task; what is missing.
     """
     source = parsed(text)
-    files = importer(source.format).files(source)
+    files = _made(source)
     place = user_cache_path("outpace") / "imported" / source.format
     folder = place / _digest(files)
     if folder.is_dir():
@@ -148,6 +154,19 @@ def folder_of(text: str) -> Path:
     except OSError as error:
         raise TaskError(f"Cannot write the imported task below {place}: {error.strerror}.") from error
     return folder
+
+
+def _made(source: Source) -> Files:
+    """Return the task folder of a source; raises ``TaskError`` also where a candidate would see a key in it."""
+    files = importer(source.format).files(source)
+    for name, content in files.items():
+        if name.startswith(_CROSSING) and (found := _KEY.search(content)):
+            line = content.count(b"\n", 0, found.start()) + 1
+            raise TaskError(
+                f"{source.path}: {name}:{line} of the task made of it seems to hold a key, and candidates see that "
+                "file; take the key out, or move the file to another folder"
+            )
+    return files
 
 
 def write(files: Files, folder: Path) -> None:
@@ -170,7 +189,7 @@ def written(text: str, folder: Path) -> list[str]:
             f"Cannot write the task '{folder}': it exists already. Nothing was changed; give another path."
         )
     source = parsed(text)
-    files = importer(source.format).files(source)
+    files = _made(source)
     try:
         folder.mkdir(parents=True)
         write(files, folder)

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from outpace.tasks.importers.source import Files
 INSIDE = Path(__file__).parent / "inside"
 """Files of our own that run in the sandbox or in the process aside, by format."""
 _MOST_FILES, _MOST_MB = 500, 32
-_SKIPPED = ("__pycache__", "node_modules")
+_SKIPPED = (".*", "*.pyc", "__pycache__", "node_modules")
 
 
 def text_of(path: Path, what: str) -> str:
@@ -40,14 +41,16 @@ def parsed(path: Path, what: str) -> tuple[str, ast.Module]:
 
 
 def below(folder: Path, *, under: str = "", skipped: Iterable[str] = ()) -> dict[str, bytes]:
-    """Return the files below a folder as ``under/path`` to content, without hidden and compiled ones and ``skipped``.
+    """Return the files below a folder as ``under/path`` to content, without hidden and compiled ones.
+
+    Nor are those there whose names fit a pattern of ``skipped``, such as ``config*.yaml``.
 
     Raises:
         TaskError: more than a task may hold; the folder holds something else as well.
     """
     found: dict[str, bytes] = {}
     size = 0
-    for path in _walked(folder, frozenset(skipped)):
+    for path in _walked(folder, (*_SKIPPED, *skipped)):
         size += path.stat().st_size
         if len(found) == _MOST_FILES or size > _MOST_MB << 20:
             raise TaskError(f"{folder}: holds more than {_MOST_FILES} files or {_MOST_MB} MB beside the task")
@@ -55,9 +58,9 @@ def below(folder: Path, *, under: str = "", skipped: Iterable[str] = ()) -> dict
     return found
 
 
-def _walked(folder: Path, skipped: frozenset[str]) -> Iterator[Path]:
+def _walked(folder: Path, skipped: Sequence[str]) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in _SKIPPED or path.name in skipped or path.suffix == ".pyc":
+        if any(fnmatchcase(path.name, pattern) for pattern in skipped):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _walked(path, skipped)

@@ -120,3 +120,42 @@ def test_a_folder_is_written_once(guesses: Path, tmp_path: Path) -> None:
     with pytest.raises(OutpaceError):
         source.written(f"openevolve:{guesses}/none", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("models.yaml", "llm:\n  api_key: 0123456789abcdefABCDEF\n"),
+        ("models.py", 'KEY = 1\nclient(api_key="0123456789abcdefABCDEF")\n'),
+        ("notes.txt", "it was\nsk-proj-0123456789abcdefABCDEF\n"),
+    ],
+)
+def test_a_file_with_a_key_reaches_no_sandbox(guesses: Path, cache: Path, name: str, text: str) -> None:
+    (guesses / "one" / name).write_text(text)
+    with pytest.raises(TaskError, match=rf"support/task/{name}:2 .* seems to hold a key, and candidates see that file"):
+        source.folder_of(f"openevolve:{guesses}/one")
+    with pytest.raises(TaskError, match="seems to hold a key"):
+        source.written(f"openevolve:{guesses}/one", cache / "mine")
+    assert not cache.exists() or not list(cache.rglob(name))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api_key: ${OPENAI_API_KEY}\n",
+        'api_key = os.environ["OPENAI_API_KEY_2"]\n',
+        "api_key=a_name_that_is_quite_long)\n",
+    ],
+)
+def test_what_names_a_key_holds_none(guesses: Path, text: str) -> None:
+    (guesses / "one" / "models.txt").write_text(text)
+    assert (source.folder_of(f"openevolve:{guesses}/one") / "support/task/models.txt").read_text() == text
+
+
+def test_settings_of_runs_are_left_behind(guesses: Path) -> None:
+    key = "llm: {api_key: 0123456789abcdefABCDEF}\nmax_iterations: 7\n"
+    (guesses / "one" / "config.yaml").write_text(key)
+    (guesses / "one" / "config_other.yml").write_text(key)
+    folder = source.folder_of(f"openevolve:{guesses}/one")
+    assert not [path for path in folder.rglob("*") if path.is_file() and b"0123456789" in path.read_bytes()]
+    assert registry.find(folder).spec.evaluations == 7
