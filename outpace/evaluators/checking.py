@@ -75,7 +75,8 @@ class Check:
             self._drawn = case, problem, output
         if self.task.spec.goal.kind == "metric":
             self.scores.setdefault(case.name, []).append(correctness.value(self.task, problem, output))
-            self.remarks.setdefault(case.name, correctness.remarks(self.task, problem, output))
+            if case.name not in self.remarks:  # the first problem speaks for its case
+                self.remarks[case.name] = correctness.remarks(self.task, problem, output)
         return correctness.generated(self.task, *self.pending[self._at]) if self._at < len(self.pending) else {}
 
     async def _rules(self, anew: Anew) -> None:

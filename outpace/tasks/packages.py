@@ -4,6 +4,10 @@ _PACKAGES = {
     "PIL": "pillow",
     "bs4": "beautifulsoup4",
     "cv2": "opencv-python-headless",
+    "faiss": "faiss-cpu",
+    "ortools": "'ortools<9.12'",  # what AlgoTune's references are written for
+    "ot": "POT",
+    "pysat": "python-sat",
     "pywt": "PyWavelets",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",

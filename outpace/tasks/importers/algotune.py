@@ -22,6 +22,7 @@ from outpace.tasks.importers import writing
 from outpace.tasks.importers.aside import HOSTED, Aside
 from outpace.tasks.importers.lifting import Lift
 from outpace.tasks.importers.source import Files, Source, write
+from outpace.tasks.packages import package_of
 
 OPTIONS = {
     "n": "the size of the problems (default: that of reports/generation.json in the checkout)",
@@ -37,15 +38,6 @@ FIRST = {"train": 42, "heldout": 142}
 PUBLISHED = 100
 WALL_S, WALL_TIMES = 10.0, 10
 """What a call may take: ten times the reference, as AlgoTune has it, and no less than AlgoTune's pool allows."""
-INSTALLED_AS = {
-    "faiss": "faiss-cpu",
-    "ortools": "'ortools<9.12'",
-    "ot": "POT",
-    "pysat": "python-sat",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
-"""What pip calls a module, where that is not its name."""
 _OWN = ("AlgoTuneTasks", "AlgoTuner", "AlgoTune")
 _NEEDED = ("generate_problem", "solve", "is_solution")
 _INSIDE = ("driver.py", "hosted.py", "stored.py")
@@ -175,7 +167,7 @@ def _requires(original: _Original, source: Source) -> list[str]:
     missing = sorted(name for name in needed if find_spec(name) is None)
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
-        install = " ".join(INSTALLED_AS.get(name, name) for name in missing)
+        install = " ".join(map(package_of, missing))
         raise MissingPackage(
             f"AlgoTune's task '{original.name}' needs {names}, not installed here; pip install {install}"
         )

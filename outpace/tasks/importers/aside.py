@@ -44,6 +44,8 @@ class HostedTask(Task):
     """
 
     borrowed = True
+    named_by: tuple[str, ...] = ()
+    """Inputs that are sent in place of ``problem``, one argument each, where they say enough to make it again there."""
     _aside: "Aside | None" = None
 
     @property
@@ -61,17 +63,20 @@ class HostedTask(Task):
 
     def reference(self, problem: Problem) -> Output:
         """Return the original's own answer."""
-        return self.aside.ask("reference", dict(problem))
+        return self.aside.ask("reference", *self._named(problem))
 
     def check(self, problem: Problem, output: Output) -> None:
         """Ask the original's own checker."""
-        reason = self.aside.ask("check", dict(problem), output)
+        reason = self.aside.ask("check", *self._named(problem), output)
         if reason is not None:
             raise WrongAnswer(str(reason))
 
     def score(self, problem: Problem, output: Output) -> float:
         """Return the value of a checked answer."""
-        return float(self.aside.ask("score", dict(problem), output))
+        return float(self.aside.ask("score", *self._named(problem), output))
+
+    def _named(self, problem: Problem) -> tuple[Any, ...]:
+        return tuple(problem[name] for name in self.named_by) or (dict(problem),)
 
 
 class Aside:

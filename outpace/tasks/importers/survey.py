@@ -19,6 +19,7 @@ from platformdirs import user_cache_path
 from outpace.errors import MissingPackage, TaskError
 from outpace.tasks.importers.aside import Aside
 from outpace.tasks.importers.writing import INSIDE
+from outpace.tasks.packages import package_of
 
 LEAST_S, MOST_S = 20e-6, 3.0
 """A reference that takes less or more than that per call is not timed: noise, or a day's work."""
@@ -30,7 +31,8 @@ def needed(what: str, packages: list[str]) -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
-        raise MissingPackage(f"{what} needs {names}, which cannot be imported here; pip install {' '.join(missing)}")
+        packages = " ".join(map(package_of, missing))
+        raise MissingPackage(f"{what} needs {names}, which cannot be imported here; pip install {packages}")
 
 
 def surveyed(name: str, *arguments: Any) -> dict[str, Any]:
