@@ -42,7 +42,7 @@ from outpace.evaluators.statistics import DEFAULT_FLOOR
 from outpace.plugins import DEFAULT_SANDBOX, load
 from outpace.sandbox.base import Level
 from outpace.tasks import registry
-from outpace.tasks.spec import Task
+from outpace.tasks.spec import Task, TaskSpec
 
 Watch = Callable[[Progress], None]
 
@@ -377,13 +377,25 @@ def _strategy(
 ) -> Strategy:
     factory = load("strategy", chosen) if isinstance(chosen, str) else chosen
     seed, params = config.seed, config.strategy_params
+    signature = inspect.signature(factory)
     try:
-        inspect.signature(factory).bind(task.spec.goal, seed=seed, **params)
+        signature.bind(task.spec.goal, seed=seed, **params)
     except TypeError as error:
         raise UsageError(f"Strategy '{chosen}' does not take these parameters: {error}.") from error
-    strategy: Strategy = factory(task.spec.goal, seed=seed, **params)
+    facts = {name: value for name, value in _facts_of(task.spec, config).items() if name in signature.parameters}
+    strategy: Strategy = factory(task.spec.goal, seed=seed, **(facts | dict(params)))
     proposing = recording.proposing if recording else proposing_of(config)
     return guided(strategy, proposing, goal=task.spec.goal, seed=seed)
+
+
+def _facts_of(spec: TaskSpec, config: RunConfig) -> dict[str, Any]:
+    """Return what a strategy is given of its run, where it has parameters of these names."""
+    return {
+        "evaluations": config.budget.evaluations or spec.evaluations,
+        "language": spec.language,
+        "device": spec.device,
+        "features": spec.features,
+    }
 
 
 def _search(

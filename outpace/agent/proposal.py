@@ -34,7 +34,11 @@ class Brief:
     """What a strategy asks a proposer to try.
 
     ``number`` counts the asks of a run from 1 (the starting program is 0). ``operator`` names a way of changing
-    programs, None leaves it to the proposer. ``seed`` is the only source of chance for whoever serves the brief.
+    programs, None leaves it to the proposer; models are told in the words of the template ``operator_<name>.md.j2``,
+    where there is one, which is filled in with ``given`` (small JSON values). ``instruction`` is for what has no
+    template. ``reflect`` names a question that a model is to answer in words first (``reflect_<name>.md.j2``, filled in
+    likewise): the change is asked for with the answer at hand, and the answer comes back as ``reflection`` in the
+    detail of the proposal. ``seed`` is the only source of chance for whoever serves the brief.
     ``model_hint`` names the arm (a model with its settings) to ask, None leaves it to the proposer. ``sample`` is set
     where several briefs share a request. ``profile`` wishes for a profile of the first parent in the prompt. ``told``
     is how many results had been told when the search asked. ``note`` is the strategy's own: small JSON values that come
@@ -47,6 +51,8 @@ class Brief:
     operator: str | None = None
     inspirations: tuple[Member, ...] = ()
     instruction: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    reflect: str | None = None
     edit_mode: EditMode = "diff"
     model_hint: str | None = None
     sample: Sample | None = None

@@ -42,7 +42,8 @@ class Proposing:
     ``models`` are names as on the command line (``openai:NAME``, ``openai:NAME=0.8`` with its share of the briefs) or
     models themselves; without any, rewriting operators propose. ``proposer`` is ``editor`` (a model answers each brief
     with an edit), ``tuner`` (a model works on a program with tools) or ``outside`` (whoever asks for briefs and submits
-    programs); None follows from the models. ``sampling`` holds for all models; ``temperatures``, ``efforts`` and
+    programs); None follows from the models. ``operators`` are the rewriting operators to choose from (default: all).
+    ``sampling`` holds for all models; ``temperatures``, ``efforts`` and
     ``edit_modes`` make an arm of each combination. ``ensemble`` is how arms are chosen: ``shares``, ``bandit``, or
     ``stagnation`` (``stagnation=40`` with its patience). ``samples`` answers are asked for in one request. With
     ``repair`` a program that fails goes back once with its error. A share ``profile`` of the prompts holds a profile of
@@ -53,6 +54,7 @@ class Proposing:
 
     models: tuple[str | Model, ...] = ()
     proposer: str | None = None
+    operators: tuple[str, ...] = ()
     base_url: str | None = None
     sampling: Sampling = FREE
     temperatures: tuple[float, ...] = ()
@@ -109,7 +111,8 @@ def checked(proposing: Proposing) -> Proposing:
     if kind in (EDITOR, TUNER) and not proposing.models:
         raise UsageError(f"The {kind} needs a model: name one with --model, such as openai:NAME.")
     if kind in (OPERATORS, OUTSIDE):
-        theirs = [one.name for one in fields(proposing) if one.name not in ("proposer", "models")]
+        own = ("proposer", "models", "operators") if kind == OPERATORS else ("proposer", "models")
+        theirs = [one.name for one in fields(proposing) if one.name not in own]
         if unfit := [name for name in theirs if getattr(proposing, name) != getattr(default, name)]:
             what = "Programs from outside come from no model" if kind == OUTSIDE else "There is no model to ask"
             raise UsageError(
@@ -119,7 +122,9 @@ def checked(proposing: Proposing) -> Proposing:
         raise UsageError("The run itself chooses seed, schema and n for each request: leave them out of the sampling.")
     if proposing.samples < 1:
         raise UsageError(f"samples must be at least 1, got {proposing.samples}.")
+    _check_operators(proposing.operators)
     others = {EDITOR: ("messages", "window"), TUNER: ("samples", "profile", "meta_prompting")}.get(kind, ())
+    others += ("operators",) if kind in (EDITOR, TUNER) else ()
     if unfit := [name for name in others if getattr(proposing, name) != getattr(default, name)]:
         raise UsageError(f"The {kind} has no use for {', '.join(unfit)}: leave that out, or choose the other proposer.")
     if proposing.vllm_python and not any(name.startswith("vllm:") for name in proposing.names):
@@ -129,6 +134,13 @@ def checked(proposing: Proposing) -> Proposing:
     if proposing.prompts is not None:
         proposing = replace(proposing, prompts=str(Path(proposing.prompts).expanduser().resolve()))
     return proposing
+
+
+def _check_operators(names: tuple[str, ...]) -> None:
+    from outpace.agent.proposers.operators.proposer import OPERATORS as KNOWN
+
+    if unknown := sorted({*names} - {*KNOWN}):
+        raise UsageError(f"--operator: unknown operator '{unknown[0]}'. Available: {', '.join(KNOWN)}.")
 
 
 def proposing_of(config: RunConfig) -> Proposing:
@@ -169,7 +181,7 @@ def guided(strategy: Strategy, proposing: Proposing, *, goal: Goal, seed: int) -
         return strategy
     from outpace.agent.strategies.guided import Guided
 
-    repair = proposing.repair and proposing.kind == EDITOR
+    repair = proposing.repair and proposing.kind == EDITOR and not getattr(strategy, "repairs", False)
     return Guided(
         strategy,
         _chooser(proposing, goal),
@@ -205,7 +217,7 @@ def proposer_of(proposing: Proposing, models: Mapping[str, Model], means: Means)
     if proposing.kind == OPERATORS:
         from outpace.agent.proposers.operators.proposer import OperatorsProposer
 
-        return OperatorsProposer(seed=means.run.config.seed)
+        return OperatorsProposer(seed=means.run.config.seed, allowed=proposing.operators)
     recorded = {name: _recorded(PaidModel(model, means.ledger), means) for name, model in models.items()}
     arms = [replace(arm, sampling=_bounded(arm.sampling, means.run.config)) for arm in proposing.arms()]
     if proposing.kind == TUNER:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
@@ -203,7 +203,7 @@ class CascadeEvaluator:
         return Evaluation(
             status="ok",
             score=sum(means.values()) / len(means),
-            metrics={f"case/{name}": mean for name, mean in means.items()},
+            metrics={f"case/{name}": mean for name, mean in means.items()} | _instances(scores),
             feedback="\n".join(
                 f"Case '{name}': {mean:.6g}{unit}" + (f"\n{check.remarks[name]}" if check.remarks[name] else "")
                 for name, mean in means.items()
@@ -265,3 +265,9 @@ class CascadeEvaluator:
 def _seeded(task: Task, split: Split, *, fresh: bool) -> tuple[Case, ...]:
     cases = task.spec.split(split)
     return tuple(replace(case, seed=case.seed + FRESH_SEEDS) for case in cases) if fresh else cases
+
+
+def _instances(scores: Mapping[str, list[float]]) -> dict[str, float]:
+    """Return the score of each problem of the cases that have several."""
+    several = {name: values for name, values in scores.items() if len(values) > 1}
+    return {f"instance/{name}/{n}": value for name, values in several.items() for n, value in enumerate(values, 1)}

@@ -13,8 +13,8 @@ from outpace.limits import Limits
 from outpace.tasks.answer import FAMILIES
 from outpace.tasks.finding import Finding
 from outpace.tasks.places import Location, Places
-from outpace.tasks.spec import Answer, Case, Goal, TaskSpec
-from outpace.tasks.tables import ANY, AnswerTable, CaseTable, GoalTable, LimitsTable, TaskTable
+from outpace.tasks.spec import Answer, Case, Feature, Goal, TaskSpec
+from outpace.tasks.tables import ANY, AnswerTable, CaseTable, FeatureTable, GoalTable, LimitsTable, TaskTable
 
 FILE, DRIVER = "task.toml", "driver.py"
 
@@ -208,6 +208,7 @@ def _spec(table: TaskTable, statement: str | None) -> TaskSpec:
         answer=_answer(table.answer),
         inplace=table.inplace,
         device=table.device,
+        features=tuple(Feature(**feature.model_dump()) for feature in table.features),
     )
 
 
@@ -225,6 +226,7 @@ def keys() -> Mapping[str, Mapping[str, str]]:
         "answer": AnswerTable,
         "limits": LimitsTable,
         "cases": CaseTable,
+        "features": FeatureTable,
     }
     return {
         name: {key: field.description or "" for key, field in table.model_fields.items()}

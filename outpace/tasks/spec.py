@@ -80,6 +80,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A figure by which programs of a task differ in kind: a metric of their evaluations, in steps of ``step``.
+
+    A search that keeps the best of each kind (MAP-Elites) takes programs within one step for alike.
+    """
+
+    metric: str
+    step: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Twin:
     """A problem that begins like another one and goes on differently, for tasks whose program must not see what comes.
 
@@ -116,6 +127,7 @@ class TaskSpec:
     answer: Answer = field(default_factory=Answer)
     inplace: bool = False
     device: Device = "cpu"
+    features: tuple[Feature, ...] = ()
 
     def split(self, split: Split) -> tuple[Case, ...]:
         """Return the cases of one split, in the order of the file."""
@@ -181,6 +193,7 @@ __all__ = [
     "Answer",
     "Case",
     "Device",
+    "Feature",
     "Goal",
     "Limits",
     "Output",

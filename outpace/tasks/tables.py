@@ -120,6 +120,13 @@ class CaseTable(Table):
     )
 
 
+class FeatureTable(Table):
+    """One ``[[features]]``."""
+
+    metric: _Text = Field(description='a metric of every evaluation, a text such as "case/1k" or "length"')
+    step: float = Field(gt=0, allow_inf_nan=False, description="how far apart programs differ in kind, above 0")
+
+
 class TaskTable(Table):
     """The whole file."""
 
@@ -152,3 +159,8 @@ class TaskTable(Table):
     answer: AnswerTable = Field(default_factory=lambda: AnswerTable.model_validate({}), description="a table [answer]")
     limits: LimitsTable = Field(default_factory=lambda: LimitsTable.model_validate({}), description="a table [limits]")
     cases: list[CaseTable] = Field(min_length=1, description="at least one [[cases]] table")
+    features: list[FeatureTable] = Field(
+        default_factory=list,
+        max_length=4,
+        description="at most 4 [[features]] tables: by what programs differ",
+    )

@@ -105,7 +105,8 @@ def description(dossier: Dossier) -> Iterator[str]:
     yield from _judging(dossier)
     if dossier.evaluation and dossier.evaluation.feedback and dossier.evaluation.status != "ok":
         yield from ("", "Feedback", *(f"  {line}" for line in dossier.evaluation.feedback.splitlines()))
-    metrics = dossier.evaluation.metrics if dossier.evaluation else {}
+    found = dossier.evaluation.metrics if dossier.evaluation else {}
+    metrics = {name: value for name, value in found.items() if not name.startswith("instance/")}
     if metrics:
         yield from ("", "Metrics")
         yield from text.columns([(f"  {name}", text.number(value)) for name, value in metrics.items()])

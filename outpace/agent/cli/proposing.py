@@ -118,6 +118,12 @@ ProposerOption = Annotated[
         show_default="editor",
     ),
 ]
+OperatorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--operator", metavar="NAME", help="Rewriting operator that may be used; may be repeated.", show_default="all"
+    ),
+]
 PromptsOption = Annotated[
     Path | None,
     typer.Option("--prompts", metavar="FOLDER", help="Prompt templates that replace ours.", show_default=False),
@@ -139,8 +145,8 @@ def chosen(given: Mapping[str, Any]) -> "Proposing":
     from outpace.agent.models.base import Sampling
     from outpace.agent.proposing import OUTSIDE, Proposing
 
-    models, temperatures, efforts, edits = (
-        tuple(given[name] or ()) for name in ("model", "temperature", "effort", "edit")
+    models, temperatures, efforts, edits, operators = (
+        tuple(given[name] or ()) for name in ("model", "temperature", "effort", "edit", "operator")
     )
     proposer = given["proposer"]
     _check_words("--edit", edits, EDITS)
@@ -158,6 +164,7 @@ def chosen(given: Mapping[str, Any]) -> "Proposing":
     return Proposing(
         models=models,
         proposer=proposer,
+        operators=operators,
         sampling=sampling,
         temperatures=temperatures if len(temperatures) > 1 else (),
         efforts=efforts if len(efforts) > 1 else (),

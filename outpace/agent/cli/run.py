@@ -105,6 +105,7 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     messages: proposing.MessagesOption = None,
     window: proposing.WindowOption = None,
     proposer: proposing.ProposerOption = None,
+    operator: proposing.OperatorOption = None,
     prompts: proposing.PromptsOption = None,
     meta_prompting: proposing.MetaOption = False,
     vllm_python: proposing.VllmPythonOption = None,

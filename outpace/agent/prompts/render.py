@@ -14,9 +14,10 @@ from typing import Any, get_args
 
 from outpace.agent.models.base import Message
 from outpace.agent.prompts.facts import Facts, facts_of
-from outpace.agent.prompts.templates import Templates, figure, ours
+from outpace.agent.prompts.operators import OPERATOR, REFLECT, example
+from outpace.agent.prompts.templates import NAMES, Templates, figure, ours
 from outpace.agent.proposal import Brief, EditMode, Member
-from outpace.errors import MarkerError
+from outpace.errors import MarkerError, UsageError
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.candidate import PROGRAM, Candidate, blocks, changeable
 from outpace.tasks.spec import Goal, Task
@@ -53,11 +54,15 @@ class Followed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What a prompt says beside the brief itself; ``facts`` None stands for those of this environment."""
+    """What a prompt says beside the brief itself; ``facts`` None stands for those of this environment.
+
+    ``reflection`` is what was answered to the question that the brief asks first.
+    """
 
     facts: Facts | None = None
     tried: Tried = Tried()
     profile: str = ""
+    reflection: str = ""
 
 
 NOTHING = Beside()
@@ -91,11 +96,26 @@ def render(task: Task, brief: Brief, *, beside: Beside = NOTHING, templates: Tem
         changeable=_changeable(candidate),
         others=_others(brief, spec.goal),
         tried=beside.tried,
-        profile=_shortened(beside.profile.strip(), MAX_PROFILE),
-        instruction=brief.instruction.strip() or DEFAULT_INSTRUCTION,
+        profile=shortened(beside.profile.strip(), MAX_PROFILE),
+        instruction=brief.instruction.strip() or _operator(task, brief, beside.reflection, templates),
         edit_mode=brief.edit_mode,
     )
     return [_system(task, candidate, brief.edit_mode, beside.facts, templates), Message("user", user)]
+
+
+def render_reflection(
+    task: Task, brief: Brief, *, facts: Facts | None = None, templates: Templates | None = None
+) -> list[Message]:
+    """Return the conversation that asks the question of a brief (``Brief.reflect``), to be answered in words.
+
+    Raises ``UsageError`` for a question without a template.
+    """
+    name, templates = REFLECT.format(brief.reflect), templates or ours()
+    if name not in NAMES:
+        raise UsageError(f"The strategy asks the question '{brief.reflect}', for which there is no template {name}.")
+    candidate = brief.parents[0].candidate if brief.parents else task.start
+    user = templates.render(name, **_programs(task, brief), given=dict(brief.given))
+    return [_system(task, candidate, brief.edit_mode, facts, templates), Message("user", user)]
 
 
 def render_instruction(
@@ -140,9 +160,37 @@ def rehearse(task: Task, templates: Templates) -> None:
             render(task, brief, beside=beside, templates=templates)
             shown = followed[: len(brief.parents)]
             render_instruction(task, brief, beside=beside, instructions=shown, most=1, templates=templates)
+            _rehearse_operators(task, brief, beside, templates)
         for excerpt, truncated in (("1 | pass", False), ("", True)):
             given: dict[str, Any] = {"excerpt": excerpt, "edit_mode": form, "truncated": truncated}
             render_retry("an answer", "a reason", templates=templates, **given)
+
+
+def _rehearse_operators(task: Task, brief: Brief, beside: Beside, templates: Templates) -> None:
+    for name in NAMES:
+        kind, _, rest = name.removesuffix(".md.j2").partition("_")
+        asked = replace(brief, given=example(name))
+        if kind == "operator":
+            _operator(task, replace(asked, operator=rest), beside.reflection, templates)
+            _operator(task, replace(asked, operator=rest), "a reflection", templates)
+        elif kind == "reflect":
+            render_reflection(task, replace(asked, reflect=rest), facts=beside.facts, templates=templates)
+
+
+def _operator(task: Task, brief: Brief, reflection: str, templates: Templates) -> str:
+    """Return the words for the brief's operator; those by default where it has none of its own."""
+    name = OPERATOR.format(brief.operator)
+    if name not in NAMES:
+        return DEFAULT_INSTRUCTION
+    return templates.render(name, **_programs(task, brief), given=dict(brief.given), reflection=reflection).strip()
+
+
+def _programs(task: Task, brief: Brief) -> dict[str, Any]:
+    """Return what templates of operators and questions are given of the programs of a brief."""
+    parent, candidate = (brief.parents[0], brief.parents[0].candidate) if brief.parents else (None, task.start)
+    view = _view(parent.evaluation if parent else None, task.spec.goal, code=candidate.program)
+    others = _others(brief, task.spec.goal)
+    return {"spec": task.spec, "language": task.spec.language, "parent": view, "others": others}
 
 
 def _system(
@@ -214,7 +262,7 @@ def _view(evaluation: Evaluation | None, goal: Goal, *, code: str, is_parent: bo
     return _View(
         summary=_summary(evaluation, goal),
         figures=tuple((name.removeprefix(_CASE), figure(value)) for name, value in metrics if name.startswith(_CASE)),
-        feedback=_shortened(evaluation.feedback.strip(), MAX_FEEDBACK) if evaluation else "",
+        feedback=shortened(evaluation.feedback.strip(), MAX_FEEDBACK) if evaluation else "",
         code=code,
         is_parent=is_parent,
     )
@@ -265,6 +313,7 @@ def _params(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in params.items())
 
 
-def _shortened(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
+    """Return a text with what is too much of it left out in the middle."""
     half = most // 2
     return text if len(text) <= most else f"{text[:half]}\n[…]\n{text[-half:]}"

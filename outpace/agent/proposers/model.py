@@ -11,10 +11,19 @@ from outpace.agent.models.base import FREE, Choice, Completion, Message, Model, 
 from outpace.agent.models.chat import total_usage
 from outpace.agent.models.open import close
 from outpace.agent.prompts.facts import Facts
-from outpace.agent.prompts.render import Beside, Tried, render, render_instruction, render_retry
+from outpace.agent.prompts.operators import MOST as MOST_REFLECTED
+from outpace.agent.prompts.render import (
+    Beside,
+    Tried,
+    render,
+    render_instruction,
+    render_reflection,
+    render_retry,
+    shortened,
+)
 from outpace.agent.prompts.templates import Templates
 from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Result
-from outpace.agent.proposers.answers import EditError
+from outpace.agent.proposers.answers import EditError, without_thinking
 from outpace.agent.proposers.attempts import Attempts, again
 from outpace.agent.proposers.edits import Edit, apply, schema_for
 from outpace.agent.proposers.instructions import INSTRUCTION, MOST, WRITTEN, Instructions, cleaned
@@ -57,9 +66,9 @@ class ModelProposer:
     what was tried and failed, by the results that were told when the brief was asked for.
 
     Which model, and with which settings, is the brief's arm (``model_hint``), or the first. The request of turn ``t``
-    (0, then 1) of brief ``n`` has the key ``n/t``, that for a new instruction ``n/meta``; briefs that share a request
-    (``Brief.sample``) share those of the first of them, and each takes a text of the answer. ``lookahead`` is how many
-    answers to wait for beyond what the evaluator can take.
+    (0, then 1) of brief ``n`` has the key ``n/t``, that for a new instruction ``n/meta``, a question asked first
+    ``n/reflect``; briefs that share a request (``Brief.sample``) share those of the first of them, and each takes a
+    text of the answer. ``lookahead`` is how many answers to wait for beyond what the evaluator can take.
     """
 
     def __init__(
@@ -95,7 +104,10 @@ class ModelProposer:
             arm = replace(arm, sampling=replace(arm.sampling, schema=schema_for(parent)))
         answers: list[Completion] = []
         brief, detail = await self._instructed(task, brief, arm, tried, answers)
-        messages = render(task, brief, beside=await self._beside(brief, parent, tried), templates=self._aids.templates)
+        reflection = await self._reflected(task, brief, arm, answers)
+        detail |= {REFLECTION: reflection} if reflection else {}
+        beside = replace(await self._beside(brief, parent, tried), reflection=reflection)
+        messages = render(task, brief, beside=beside, templates=self._aids.templates)
         failures: list[str] = []
         for turn in range(TURNS):
             answer, choice = await self._asked(arm, messages, brief, turn)
@@ -149,13 +161,29 @@ class ModelProposer:
             given: dict[str, Any] = {"beside": Beside(facts=self._aids.facts, tried=tried), "most": MOST}
             given |= {"instructions": pool.best(brief), "templates": self._aids.templates}
             messages = render_instruction(task, brief, **given)
-            number = brief.sample.first if brief.sample else brief.number
-            sampling = replace(arm.sampling, seed=number, schema=None)
-            answer = await self._models[arm.model].complete(messages, key=f"{number}/meta", sampling=sampling)
-            answers.append(answer if number == brief.number else replace(answer, usage=FREE_OF_CHARGE))
+            answer = await self._in_words(messages, brief, arm, "meta", answers)
             written = cleaned(Choice(answer.text, answer.finish))
         detail = {INSTRUCTION: written or text} | ({WRITTEN: True} if written else {})
         return replace(brief, instruction=written or text), detail
+
+    async def _reflected(self, task: Task, brief: Brief, arm: Arm, answers: list[Completion]) -> str:
+        """Return the answer to the question that the brief asks first, "" where there is none that can be used."""
+        if brief.reflect is None:
+            return ""
+        messages = render_reflection(task, brief, facts=self._aids.facts, templates=self._aids.templates)
+        answer = await self._in_words(messages, brief, arm, "reflect", answers)
+        words = "" if answer.finish in ("length", *REFUSED) else without_thinking(answer.text)
+        return shortened(words.strip(), MOST_REFLECTED)
+
+    async def _in_words(
+        self, messages: list[Message], brief: Brief, arm: Arm, kind: str, answers: list[Completion]
+    ) -> Completion:
+        """Ask for words instead of a program, once for all briefs that share a request; note what it cost."""
+        number = brief.sample.first if brief.sample else brief.number
+        sampling = replace(arm.sampling, seed=number, schema=None)
+        answer = await self._models[arm.model].complete(messages, key=f"{number}/{kind}", sampling=sampling)
+        answers.append(answer if number == brief.number else replace(answer, usage=FREE_OF_CHARGE))
+        return answer
 
     async def _beside(self, brief: Brief, parent: Candidate, tried: Tried) -> Beside:
         profile = await self._profiled(parent) if brief.profile and self._aids.profile else ""
@@ -203,6 +231,8 @@ class ModelProposer:
         )
 
 
+REFLECTION = "reflection"
+"""In the detail of a proposal: what was answered to the question that the brief asked first."""
 REFUSED = {"refusal", "content_filter"}
 """How an answer ends that the model, or who runs it, has held back."""
 FREE_OF_CHARGE = ModelUsage(cost_usd=0.0)

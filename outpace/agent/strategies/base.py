@@ -10,11 +10,15 @@ from outpace.tasks.spec import Goal
 class Strategy(Protocol):
     """Decides what to try next and who survives. No input or output, no clock, no chance but its seed.
 
-    Constructed as ``Class(goal, seed=…, **parameters)``. Its memory is a fold over what it was told; ``state`` holds
-    the rest (counters of asks), small and JSON, so that ``tell`` of all stored results followed by ``restore`` of the
-    last stored state gives the same next asks as no interruption. The first result told is the starting program's, with
-    ``brief.number`` 0. Where models are asked, briefs get other numbers on their way (``Guided``) and results come of
-    repairs that nobody here asked for: a strategy knows its own by their ``note``.
+    Constructed as ``Class(goal, seed=…, **parameters)``. A parameter named ``evaluations`` (the budget), ``language``,
+    ``device`` or ``features`` (those of the task) gets the run's, unless the user gives another.
+
+    Its memory is a fold over what it was told; ``state`` holds the rest (counters of asks), small and JSON, so that
+    ``tell`` of all stored results followed by ``restore`` of the last stored state gives the same next asks as no
+    interruption. The first result told is the starting program's, with ``brief.number`` 0. Where models are asked,
+    briefs get other numbers on their way (``Guided``) and results come of repairs that nobody here asked for: a
+    strategy knows its own by their ``note``. One that gives failed programs back by itself, to be mended, has a class
+    attribute ``repairs = True``, and nobody else does it then.
     """
 
     def __init__(self, goal: Goal, *, seed: int = 0) -> None:

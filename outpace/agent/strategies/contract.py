@@ -33,10 +33,21 @@ def told(brief: Brief, *, status: Status | None = "ok", candidate: Candidate | N
     if status is None:
         return Result(brief=brief, failure="no edit block in the answer")
     parents = tuple(member.candidate.id for member in brief.parents)
-    child = candidate or brief.parents[0].candidate.with_program(_child(brief))
-    score = int(hashlib.sha256(child.program.encode()).hexdigest()[:6], 16) / 1000
-    evaluation = Evaluation(status=status, score=score if status == "ok" else None)
-    proposal = Proposal(candidate=child, proposer="contract", operator="vary", parents=parents)
+    child = candidate or (brief.parents[0].candidate if brief.parents else START).with_program(_child(brief))
+    digest = hashlib.sha256(child.program.encode()).digest()
+    cases = {f"case/{name}": float(digest[at] % 8) for at, name in enumerate("abc")}
+    score = int.from_bytes(digest[:3], "big") / 1000
+    evaluation = Evaluation(status=status)
+    if status == "ok":
+        evaluation = Evaluation(status=status, score=score, metrics={**cases, "length": float(len(child.program))})
+    proposal = Proposal(
+        candidate=child,
+        proposer="contract",
+        operator=brief.operator or "vary",
+        parents=parents,
+        thought=f"thought {brief.seed % 1000}",
+        detail={"reflection": f"reflection {brief.seed % 1000}"} if brief.reflect else {},
+    )
     return Result(brief=brief, proposal=proposal, evaluation=evaluation)
 
 
@@ -157,6 +168,37 @@ class StrategyContract:
                 resumed.tell([result])
             resumed.restore(json.loads(stored) if cut else {})
             assert carry_on(resumed, 60)[0] == carry_on(steady, 60)[0]
+
+    def test_resumed_with_briefs_in_flight_it_asks_as_if_never_interrupted(self, make: Make) -> None:
+        """What was out when the run was killed is served after it is resumed."""
+        steady = make(9)
+        steady.tell([start()])
+        results = [start(), *carry_on(steady, 40)[1]]
+        out = steady.ask(7)
+        stored = json.dumps(dict(steady.state()))
+        resumed = make(9)
+        for result in results:
+            resumed.tell([result])
+        resumed.restore(json.loads(stored))
+        for brief in reversed(out):
+            late = told(brief, status=None if brief.number % 3 == 0 else "ok")
+            resumed.tell([late])
+            steady.tell([late])
+        assert carry_on(resumed, 60)[0] == carry_on(steady, 60)[0]
+
+    def test_results_of_briefs_of_others_do_no_harm(self, make: Make) -> None:
+        """Repairs, and what other strategies asked for, come without the note that this one knows."""
+        strategy = make(6)
+        strategy.tell([start()])
+        results = [start(), *carry_on(strategy, 20)[1]]
+        for number in range(1000, 1040):
+            foreign = Brief(number=number, parents=(), seed=number * 7919)
+            results.append(told(foreign, status="ok" if number % 2 else "wrong"))
+            strategy.tell(results[-1:])
+        briefs = strategy.ask(4)
+        assert briefs
+        for brief in briefs:
+            self.check(brief, results)
 
     def test_telling_at_once_is_telling_one_by_one(self, make: Make) -> None:
         """How results were bundled leaves no trace."""

@@ -91,7 +91,8 @@ class Guided:
         failed, before = Member(result.proposal.candidate, result.evaluation), result.brief
         origin = tuple(one for one in before.parents[:1] if one.candidate.id != failed.candidate.id)
         mended = replace(before, operator=REPAIR, parents=(failed,), inspirations=origin, sample=None)
-        return self._numbered(replace(mended, instruction=_instruction(result), profile=False, told=None))
+        mended = replace(mended, instruction=_instruction(result), given={}, reflect=None)
+        return self._numbered(replace(mended, profile=False, told=None))
 
     def _sampled(self) -> list[Brief]:
         """Return what one ask of the inner strategy comes to."""

@@ -31,8 +31,8 @@ def needed(what: str, packages: list[str]) -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
-        packages = " ".join(map(package_of, missing))
-        raise MissingPackage(f"{what} needs {names}, which cannot be imported here; pip install {packages}")
+        install = " ".join(map(package_of, missing))
+        raise MissingPackage(f"{what} needs {names}, which cannot be imported here; pip install {install}")
 
 
 def surveyed(name: str, *arguments: Any) -> dict[str, Any]:

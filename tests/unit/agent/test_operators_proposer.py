@@ -160,7 +160,7 @@ def test_a_named_operator_is_obeyed(operator: str) -> None:
 @pytest.mark.parametrize(
     ("operator", "program", "reason"),
     [
-        ("sing", CURVE, "Unknown operator 'sing'. Available: "),
+        ("sing", CURVE, "No rewriting operator serves 'sing'. Those that are served: parametrise, "),
         ("crossover", CURVE, "names no other program"),
         ("tune", CURVE.replace("1.5 * ", ""), "no number that may be varied"),
         ("rewrite", CURVE, "No rewrite of the catalogue is left"),

@@ -79,7 +79,8 @@ def judge(about: Task, program: str, *, split: Split = "train") -> Evaluation:
 def test_a_metric_is_the_mean_over_cases_of_the_mean_over_instances() -> None:
     found = judge(task(), FAST)
     assert found.status == "ok", found.feedback
-    assert found.metrics == {"case/small": 30 + 3.5, "case/other": 55 + 9}
+    instances = {"instance/small/1": 30 + 3.0, "instance/small/2": 30 + 4.0}
+    assert found.metrics == {"case/small": 30 + 3.5, "case/other": 55 + 9} | instances
     assert found.score == pytest.approx((33.5 + 64) / 2)
     assert found.interval is None
     assert [stage.name for stage in found.stages] == ["load", "smoke", "check"]

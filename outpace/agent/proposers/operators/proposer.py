@@ -22,6 +22,15 @@ OTHERS = ("mutate", "crossover", "parametrise")
 """What a metric task is tried with beside tuning."""
 SHARE = 0.06
 """Part of the briefs of a metric task that go to the other operators though there is something to tune."""
+EQUIVALENTS = {
+    "i1": ("parametrise", "mutate"),
+    "e1": ("crossover", "parametrise", "mutate"),
+    "e2": ("crossover", "mutate"),
+    "m1": ("mutate",),
+    "m2": ("tune", "mutate"),
+    "m3": ("mutate",),
+}
+"""Operators that strategies name for models, and what comes nearest to each here, in the order of trial."""
 TRIES = 12
 """How often chance may give a program that was proposed before."""
 
@@ -36,9 +45,10 @@ class OperatorsProposer:
     name = "operators"
     lookahead = 0
 
-    def __init__(self, *, seed: int = 0) -> None:
-        """Start without memory."""
+    def __init__(self, *, seed: int = 0, allowed: Sequence[str] = ()) -> None:
+        """Start without memory; ``allowed`` are the operators to choose from (default: all)."""
         self.seed = seed
+        self._allowed = tuple(allowed) or OPERATORS
         self._untold: list[Result] = []
         self._memory: Memory | None = None
         self._sources: dict[str, Source] = {}
@@ -68,17 +78,19 @@ class OperatorsProposer:
         return self._memory
 
     def _serve(self, task: Task, brief: Brief, memory: Memory) -> Proposal:
-        if brief.operator:
+        if brief.operator in OPERATORS:
             return self._named(brief.operator)(task, brief, memory)
         if task.spec.goal.kind == "speedup":
             return self._rewrite(task, brief, memory)
         rng = random.Random(f"policy {brief.seed}")  # noqa: S311 (a search, not a secret)
-        for operator in self._plan(brief, memory, rng):
+        order = self._plan(brief, memory, rng) if brief.operator is None else _equivalents(brief.operator)
+        tried: list[str] = []
+        for operator in (one for one in order if one in self._allowed):
             try:
                 return self._named(operator)(task, brief, memory)
             except ProposalError:
-                continue
-        raise ProposalError(f"No operator gave a new program; tried {', '.join(OPERATORS[:4])}.")
+                tried.append(operator)
+        raise ProposalError(f"No operator gave a new program; tried {', '.join(tried) or 'none: none is allowed'}.")
 
     def _named(self, operator: str) -> Callable[[Task, Brief, Memory], Proposal]:
         served = {
@@ -88,8 +100,6 @@ class OperatorsProposer:
             "crossover": self._crossover,
             "rewrite": self._rewrite,
         }
-        if operator not in served:
-            raise ProposalError(f"Unknown operator '{operator}'. Available: {', '.join(served)}.")
         return served[operator]
 
     def _plan(self, brief: Brief, memory: Memory, rng: random.Random) -> Iterator[str]:
@@ -210,6 +220,13 @@ class OperatorsProposer:
             thought=thought,
             detail=detail,
         )
+
+
+def _equivalents(operator: str) -> Sequence[str]:
+    if operator not in EQUIVALENTS:
+        known = ", ".join([*OPERATORS, *EQUIVALENTS])
+        raise ProposalError(f"No rewriting operator serves '{operator}'. Those that are served: {known}.")
+    return EQUIVALENTS[operator]
 
 
 def _grows(task: Task) -> bool:
