@@ -1,7 +1,6 @@
 """Put the parts together: start a run, resume one, and confirm its champion."""
 
 import asyncio
-import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -31,6 +30,7 @@ from outpace.agent.replay import Recording, recording_of, replayed
 from outpace.agent.search import Progress, Search
 from outpace.agent.store.base import Duel, Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
+from outpace.agent.strategies.opening import opened
 from outpace.errors import SandboxUnavailable, StoreError, TaskError, UsageError
 from outpace.evaluators import device
 from outpace.evaluators.base import INFRA_TRIES, Evaluation, Noise, Status, evaluated
@@ -39,7 +39,7 @@ from outpace.evaluators.correctness import Failure
 from outpace.evaluators.machine import machine
 from outpace.evaluators.pace import Pace
 from outpace.evaluators.statistics import DEFAULT_FLOOR
-from outpace.plugins import DEFAULT_SANDBOX, load
+from outpace.plugins import DEFAULT_SANDBOX
 from outpace.sandbox.base import Level
 from outpace.tasks import registry
 from outpace.tasks.spec import Task, TaskSpec
@@ -375,17 +375,10 @@ def _renewed(config: RunConfig, budget: Budget | None, recording: Recording | No
 def _strategy(
     chosen: str | type[Strategy], task: Task, config: RunConfig, *, recording: Recording | None = None
 ) -> Strategy:
-    factory = load("strategy", chosen) if isinstance(chosen, str) else chosen
-    seed, params = config.seed, config.strategy_params
-    signature = inspect.signature(factory)
-    try:
-        signature.bind(task.spec.goal, seed=seed, **params)
-    except TypeError as error:
-        raise UsageError(f"Strategy '{chosen}' does not take these parameters: {error}.") from error
-    facts = {name: value for name, value in _facts_of(task.spec, config).items() if name in signature.parameters}
-    strategy: Strategy = factory(task.spec.goal, seed=seed, **(facts | dict(params)))
+    goal, seed, facts = task.spec.goal, config.seed, _facts_of(task.spec, config)
+    strategy = opened(chosen, goal, seed=seed, params=config.strategy_params, facts=facts)
     proposing = recording.proposing if recording else proposing_of(config)
-    return guided(strategy, proposing, goal=task.spec.goal, seed=seed)
+    return guided(strategy, proposing, goal=goal, seed=seed)
 
 
 def _facts_of(spec: TaskSpec, config: RunConfig) -> dict[str, Any]:

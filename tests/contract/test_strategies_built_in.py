@@ -2,9 +2,11 @@
 
 import pytest
 
+from outpace.agent.strategies.best_of_n import BestOfN
 from outpace.agent.strategies.contract import GOAL, Make, StrategyContract
 from outpace.agent.strategies.hill_climb import HillClimb
 from outpace.agent.strategies.islands import Islands
+from outpace.agent.strategies.random_walk import RandomWalk
 
 
 class TestIslands(StrategyContract):
@@ -31,3 +33,23 @@ class TestHillClimb(StrategyContract):
     @pytest.fixture
     def make(self) -> Make:
         return lambda seed: HillClimb(GOAL, seed=seed)
+
+
+class TestBestOfN(StrategyContract):
+    @pytest.fixture
+    def make(self) -> Make:
+        return lambda seed: BestOfN(GOAL, seed=seed)
+
+
+class TestRandomWalk(StrategyContract):
+    @pytest.fixture
+    def make(self) -> Make:
+        return lambda seed: RandomWalk(GOAL, seed=seed)
+
+
+class TestShortOfMemory(StrategyContract):
+    """A pool that hardly holds anything is drawn into and out of all the time."""
+
+    @pytest.fixture
+    def make(self) -> Make:
+        return lambda seed: RandomWalk(GOAL, seed=seed, pool=2)
