@@ -83,6 +83,10 @@ class MeteredWorker:
         """Hand on."""
         self.worker.pin(cores)
 
+    def peak_mb(self) -> float | None:
+        """Hand on."""
+        return self.worker.peak_mb()
+
     def stderr(self) -> str:
         """Hand on."""
         return self.worker.stderr()

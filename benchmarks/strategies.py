@@ -1,60 +1,93 @@
-"""What a strategy costs by size of the run: ``python benchmarks/strategies.py --candidates 100,10000,100000``.
+"""What a strategy costs by size of the run: flat, and at most a millisecond for each ask and each tell.
 
-One step is one ask and one tell; every candidate is a new program of about 2 kB with a new score, so that cells fill up
-as they do in a long run. Programs are made outside the clock.
+    python benchmarks/strategies.py [--sizes 100,10000,100000] [--strategy NAME …] [--json FILE]
+
+One step is one ask and one tell; every candidate is a new program of about 2 kB with a new score and six figures per
+case, so that cells, clusters and trees fill up as they do in a long run; one in eight fails. Programs are made outside
+the clock. Figures are medians of CPU time over 500 steps, and how much the whole strategy holds (pickled).
 """
 
 import argparse
+import json
+import pickle
 import random
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
 
-from outpace.agent.proposal import Proposal, Result
+from outpace.agent.proposal import Brief, Proposal, Result
 from outpace.agent.strategies.base import Strategy
 from outpace.agent.strategies.contract import GOAL, start
-from outpace.agent.strategies.hill_climb import HillClimb
-from outpace.agent.strategies.islands import Islands
+from outpace.agent.strategies.opening import opened
 from outpace.evaluators.base import Evaluation
+from outpace.evaluators.machine import machine
+from outpace.plugins import available
 from outpace.tasks.candidate import Candidate
 
-WINDOW = 500  # steps measured at each size
+WINDOW = 500
+"""Steps measured at each size."""
 
 
-def candidate(number: int, chance: random.Random) -> Candidate:
-    """Return a new program of 1 to 3 kB."""
+def result(brief: Brief, chance: random.Random) -> Result:
+    """Return what became of a brief: a new program of 1 to 3 kB, better than those before by and by."""
     lines = [f"    total += item_{index} * {chance.randrange(97)}" for index in range(chance.randrange(40, 110))]
-    return Candidate({"program.py": f"def f(x):  # {number}\n" + "\n".join(lines)})
+    candidate = Candidate({"program.py": f"def f(x):  # {brief.number}\n" + "\n".join(lines)})
+    score = chance.gauss(0, 1) + brief.number**0.1
+    cases = {f"case/{case}": score + round(chance.gauss(0, 1), 1) for case in range(6)}
+    evaluation = Evaluation(status="ok", score=score, metrics=cases)
+    if chance.random() < 1 / 8:
+        evaluation = Evaluation(status="wrong", feedback="a number is off")
+    parents = tuple(member.candidate.id for member in brief.parents)
+    proposal = Proposal(
+        candidate=candidate, proposer="b", operator=brief.operator or "none", parents=parents, thought="an idea"
+    )
+    return Result(brief=brief, proposal=proposal, evaluation=evaluation)
 
 
 def advance(strategy: Strategy, steps: int, chance: random.Random) -> tuple[float, float]:
-    """Take steps; return the CPU seconds of all asks and of all tells."""
-    asking = telling = 0.0
+    """Take steps; return the medians of ask and of tell, in microseconds of CPU."""
+    asking, telling = [0.0], [0.0]
     for _ in range(steps):
-        before = time.process_time()
+        before = time.process_time_ns()
         (brief,) = strategy.ask(1)
-        asking += time.process_time() - before
-        proposal = Proposal(candidate=candidate(brief.number, chance), proposer="b", operator="none", parents=())
-        evaluation = Evaluation(status="ok", score=chance.gauss(0, 1) + brief.number**0.1)
-        result = Result(brief=brief, proposal=proposal, evaluation=evaluation)
-        before = time.process_time()
-        strategy.tell([result])
-        telling += time.process_time() - before
-    return asking, telling
+        asking.append((time.process_time_ns() - before) / 1e3)
+        landed = result(brief, chance)
+        before = time.process_time_ns()
+        strategy.tell([landed])
+        telling.append((time.process_time_ns() - before) / 1e3)
+    return median(asking), median(telling)
+
+
+def measured(name: str, sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """Grow a strategy through the sizes; return what a step costs and what it weighs at each."""
+    facts = {"evaluations": sizes[-1], "language": "python", "device": "cpu", "features": ()}
+    strategy, chance, told = opened(name, GOAL, seed=1, params={}, facts=facts), random.Random(1), 0
+    strategy.tell([start()])
+    rows = []
+    for size in sizes:
+        advance(strategy, max(0, size - told), chance)
+        weight_mb = len(pickle.dumps(strategy)) / 1e6
+        asking, telling = advance(strategy, WINDOW, chance)
+        told = max(told, size) + WINDOW
+        rows.append({"strategy": name, "size": size, "ask_us": asking, "tell_us": telling, "weight_mb": weight_mb})
+        print(f"{name:12} {size:9,} candidates: ask {asking:6.0f} us, tell {telling:6.0f} us, {weight_mb:8.1f} MB")
+    return rows
 
 
 def main() -> None:
-    """Grow each strategy through the sizes, and print the cost of a step at each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--candidates", default="100,10000,100000", help="sizes, rising, separated by commas")
-    sizes = sorted({int(size) for size in parser.parse_args().candidates.split(",")})
-    for make in (Islands, HillClimb):
-        strategy, chance, told = make(GOAL, seed=1), random.Random(1), 0
-        strategy.tell([start()])
-        for size in sizes:
-            advance(strategy, max(0, size - told), chance)
-            asking, telling = advance(strategy, WINDOW, chance)
-            told = max(told, size) + WINDOW
-            per, name = 1e6 / WINDOW, make.__name__
-            print(f"{name:10} {size:9,} candidates: ask {asking * per:5.0f} us, tell {telling * per:5.0f} us of CPU")
+    """Measure each strategy and print the cost of a step at each size."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", default="100,10000,100000", help="candidates, rising, separated by commas")
+    parser.add_argument("--strategy", action="append", help="one of them; may be repeated (default: all)")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    sizes = sorted({int(size) for size in options.sizes.split(",")})
+    rows = [row for name in options.strategy or available("strategy") for row in measured(name, sizes)]
+    if options.json:
+        record = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "window": WINDOW, "rows": rows}
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

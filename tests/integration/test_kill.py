@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from outpace.plugins import available
+from outpace.tasks.registry import find
+
 KILLS = 10
 TASK_TOML = """\
 name = "distance"
@@ -168,3 +171,36 @@ def test_kills_ask_for_no_stored_answer_again(model_server: Any, tmp_path: Path)
 
 def turn_of(seen: Any) -> tuple[int, int]:
     return seen.body["seed"], sum(message["role"] == "assistant" for message in seen.body["messages"])
+
+
+def script(path: Path) -> Path:
+    """Write a script with a new program in every answer; what is asked in words gets one of them too."""
+    before, _, rest = find("online_bin_packing").start.program.partition("    return ")
+    after = rest.partition("\n")[2]
+    values = [f"-((bins - item) ** {1 + number % 3}) + {0.1 * number:.1f} * (bins < 2 * item)" for number in range(60)]
+    texts = [f"Number {n}.\n\n```python\n{before}    return {value}\n{after}```\n" for n, value in enumerate(values)]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("proposer", ["operators", "scripted"])
+@pytest.mark.parametrize("strategy", [name for name in available("strategy") if ":" not in name])
+def test_every_strategy_goes_on_after_a_kill(strategy: str, proposer: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    model = ["--model", f"scripted:{script(tmp_path / 'answers.jsonl')}", "--edit", "whole"]
+    options = ["--strategy", strategy, "--evaluations", "12", "--workers", "2", *(model * (proposer == "scripted"))]
+    command = outpace(home, "run", "online_bin_packing", *options)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    wait_for_results(home, 4)
+    process.kill()
+    _, stderr = process.communicate()
+    assert process.returncode == -signal.SIGKILL, stderr.decode()
+    before = set(rows(home, "select brief, candidate, evaluation from results"))
+    finished = subprocess.run(outpace(home, "resume", "last"), capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert before <= set(rows(home, "select brief, candidate, evaluation from results"))
+    evaluated = rows(home, "select candidate from results where candidate is not null and not seen_before")
+    assert len(evaluated) == len(set(evaluated)) == 12
+    worked = rows(home, "select count(*) from evaluations where status = 'ok'")[0][0]
+    assert worked > 6, "most programs of these proposers work, so a strategy that gets none going is at fault"
