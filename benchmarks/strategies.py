@@ -8,6 +8,7 @@ the clock. Figures are medians of CPU time over 500 steps, and how much the whol
 """
 
 import argparse
+import copyreg
 import json
 import pickle
 import random
@@ -15,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 from outpace.agent.proposal import Brief, Proposal, Result
@@ -26,6 +28,7 @@ from outpace.evaluators.machine import machine
 from outpace.plugins import available
 from outpace.tasks.candidate import Candidate
 
+copyreg.pickle(MappingProxyType, lambda mapping: (dict, (dict(mapping),)))  # type: ignore[arg-type]
 WINDOW = 500
 """Steps measured at each size."""
 
