@@ -28,7 +28,7 @@ from outpace.evaluators.machine import machine
 from outpace.plugins import available
 from outpace.tasks.candidate import Candidate
 
-copyreg.pickle(MappingProxyType, lambda mapping: (dict, (dict(mapping),)))  # type: ignore[arg-type]
+copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
 WINDOW = 500
 """Steps measured at each size."""
 

@@ -11,7 +11,7 @@ from outpace.tasks import description
 from outpace.tasks.candidate import PROGRAM, Block, blocks
 from outpace.tasks.finding import Finding
 from outpace.tasks.folder import DRIVER, Contents, bound_names, bring_up, examine, supported
-from outpace.tasks.packages import package_of
+from outpace.tasks.packages import imported, package_of
 from outpace.tasks.spec import Case, Task
 from outpace.tasks.trial import fixed, trial
 
@@ -107,7 +107,7 @@ def _imports(contents: Contents) -> Iterator[Finding]:
     used: dict[str, tuple[str, int]] = {}
     program = contents.start.program if contents.spec.language == "python" else ""
     for name, text in ((PROGRAM, program), (DRIVER, contents.driver or "")):
-        for module, line in _modules(text):
+        for module, line in imported(text):
             used.setdefault(module, (name, line))
     for module, name in listed.items():
         if find_spec(module) is None:
@@ -118,15 +118,6 @@ def _imports(contents: Contents) -> Iterator[Finding]:
         if module not in listed and module not in beside and module not in sys.stdlib_module_names:
             said = f"imports '{module}', which is not in requires of task.toml"
             yield Finding(str(contents.folder / name), line, said, "warning")
-
-
-def _modules(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the top-level modules that a program imports, with the line."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name.split(".")[0], node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            yield node.module.split(".")[0], node.lineno
 
 
 def _methods(task: Task, folder: Path) -> list[Finding]:

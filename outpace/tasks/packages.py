@@ -1,4 +1,7 @@
-"""Modules and the packages that bring them, where the two have different names."""
+"""Modules that programs import, and the packages that bring them, where the two have different names."""
+
+import ast
+from collections.abc import Iterator
 
 _PACKAGES = {
     "PIL": "pillow",
@@ -19,3 +22,12 @@ def package_of(module: str) -> str:
     """Return the name by which ``pip`` installs a module."""
     top = module.partition(".")[0]
     return _PACKAGES.get(top, top)
+
+
+def imported(program: str) -> Iterator[tuple[str, int]]:
+    """Yield the top-level modules that a Python program imports, each with its line; raises ``SyntaxError``."""
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0], node.lineno

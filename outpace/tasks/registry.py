@@ -48,9 +48,8 @@ def find(name_or_path: str | Path) -> Task:
 def absolute(name: str) -> str:
     """Return a name of a task with its path made absolute, so that it is found from any folder."""
     if source.is_source(name):
-        head, _, rest = name.partition(":")
-        place, mark, query = rest.partition("?")
-        return f"{head}:{Path(place).expanduser().resolve()}{mark}{query}"
+        head, place, query = source.split(name)
+        return f"{head}:{Path(place).expanduser().resolve()}{query}"
     return str(Path(name).expanduser().resolve()) if _is_path(name) else name
 
 

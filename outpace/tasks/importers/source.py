@@ -89,6 +89,13 @@ def is_source(text: str) -> bool:
     return bool(colon) and head.isidentifier()
 
 
+def split(text: str) -> tuple[str, str, str]:
+    """Return format, path and the rest of ``FORMAT:PATH?OPTIONS``: the question mark with what follows, or ""."""
+    name, _, rest = text.partition(":")
+    place, mark, query = rest.partition("?")
+    return name, place, mark + query
+
+
 def parsed(text: str) -> Source:
     """Return what a text ``FORMAT:PATH?NAME=VALUE&NAME=VALUE`` says.
 
@@ -96,15 +103,14 @@ def parsed(text: str) -> Source:
         UnknownName: there is no such format, or no such option of it.
         UsageError: no path is given, or an option without a value.
     """
-    name, _, rest = text.partition(":")
+    name, place, query = split(text)
     if name not in FORMATS:
         raise UnknownName("format", name, FORMATS)
-    place, mark, query = rest.partition("?")
     try:
-        options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}
+        options = dict(parse_qsl(query[1:], strict_parsing=True, keep_blank_values=True)) if query else {}
     except ValueError:
         raise UsageError(
-            f"Cannot read the options '{query:.80}' of '{name}'; expected NAME=VALUE&NAME=VALUE."
+            f"Cannot read the options '{query[1:]:.80}' of '{name}'; expected NAME=VALUE&NAME=VALUE."
         ) from None
     if not place:
         raise UsageError(f"'{text}' names no folder; expected {name}:PATH, the path of {FORMATS[name]}.")
@@ -123,10 +129,10 @@ def importer(name: str) -> Importer:
 def listed(text: str) -> list[str]:
     """Return the tasks below ``FORMAT:PATH``, each as a text that names it alone; raises ``TaskError``."""
     source = parsed(text)
-    _, mark, query = text.partition("?")
+    _, _, query = split(text)
     head = f"{source.format}:{str(source.path).rstrip('/')}"
     found = importer(source.format).tasks(source.path)
-    return [f"{head}/{name}{mark}{query}" if name else f"{head}{mark}{query}" for name in found]
+    return [f"{head}/{name}{query}" if name else f"{head}{query}" for name in found]
 
 
 def folder_of(text: str) -> Path:

@@ -13,6 +13,7 @@ import tomli_w
 from outpace.errors import TaskError
 from outpace.tasks.candidate import BLOCK_END, BLOCK_START
 from outpace.tasks.importers.source import Files
+from outpace.tasks.packages import imported
 
 INSIDE = Path(__file__).parent / "inside"
 """Files of our own that run in the sandbox or in the process aside, by format."""
@@ -82,15 +83,8 @@ def in_block(text: str) -> str:
 
 def packages(*texts: str, own: Iterable[str] = ()) -> list[str]:
     """Return the modules that programs import beside the standard library, Outpace's stand-ins and their ``own``."""
-    found: dict[str, None] = {}
-    for text in texts:
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                found.update({alias.name.split(".")[0]: None for alias in node.names})
-            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-                found[node.module.split(".")[0]] = None
-    left = set(sys.stdlib_module_names).union(own)
-    return sorted(name for name in found if name not in left)
+    found = {name for text in texts for name, _ in imported(text)}
+    return sorted(found.difference(sys.stdlib_module_names, own))
 
 
 def identifier(name: str) -> str:
