@@ -94,10 +94,14 @@ def _length_findings(node: FunctionNode, sizes: Sizes) -> list[str]:
 
 
 def _signature_is_given(path: Path, node: FunctionNode) -> bool:
-    """Tell whether pytest (fixtures), Python (special methods), typer or a device decides what the parameters are."""
+    """Tell whether pytest (fixtures), Python (special methods), typer, a device or a method decides the parameters.
+
+    A strategy takes those of its method by name, each of which a user may set (``--param``).
+    """
     in_tests = "tests" in path.parts
     is_special = node.name.startswith("__") and node.name.endswith("__") and node.name not in ("__init__", "__call__")
-    return in_tests or is_special or any(_is_command(decorator) for decorator in node.decorator_list)
+    is_method = "strategies" in path.parts and node.name == "__init__" and len(node.args.args) <= 1 + POSITIONAL
+    return in_tests or is_special or is_method or any(_is_command(decorator) for decorator in node.decorator_list)
 
 
 def _is_command(decorator: ast.expr) -> bool:

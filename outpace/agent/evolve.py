@@ -13,6 +13,7 @@ from outpace.agent.conditions import least_level, noise_here, opened_sandbox, ta
 from outpace.agent.confirm import Confirmed, Confirming
 from outpace.agent.home import default_home
 from outpace.agent.models.base import Model
+from outpace.agent.objectives import chosen, front_size, known_of
 from outpace.agent.order import Order
 from outpace.agent.proposal import Brief, Member, Proposal, Result
 from outpace.agent.proposing import (
@@ -25,11 +26,13 @@ from outpace.agent.proposing import (
     prompts_of,
     proposer_of,
     proposing_of,
+    tuned,
 )
 from outpace.agent.replay import Recording, recording_of, replayed
 from outpace.agent.search import Progress, Search
 from outpace.agent.store.base import Duel, Run, RunConfig, RunStatus, Store
 from outpace.agent.strategies.base import Strategy
+from outpace.agent.strategies.hints import target_of
 from outpace.agent.strategies.opening import opened
 from outpace.errors import SandboxUnavailable, StoreError, TaskError, UsageError
 from outpace.evaluators import device
@@ -42,7 +45,7 @@ from outpace.evaluators.statistics import DEFAULT_FLOOR
 from outpace.plugins import DEFAULT_SANDBOX
 from outpace.sandbox.base import Level
 from outpace.tasks import registry
-from outpace.tasks.spec import Task, TaskSpec
+from outpace.tasks.spec import Objective, Task, TaskSpec
 
 Watch = Callable[[Progress], None]
 
@@ -53,7 +56,8 @@ class RunOptions:
 
     ``proposing`` says who proposes (by default the rewriting operators); ``budget`` None means the task's own number of
     evaluations; ``level`` None the least that untrusted code needs (B), or D where the sandbox ``process`` was asked
-    for by name. ``unmeasured``: programs for a GPU are to be checked only, and have no score.
+    for by name. ``unmeasured``: programs for a GPU are to be checked only, and have no score. ``objectives`` make a
+    Pareto front beside the score, instead of those of the task.
     """
 
     task: str | Task
@@ -66,6 +70,7 @@ class RunOptions:
     level: Level | None = None
     strategy_params: Mapping[str, Any] = field(default_factory=dict)
     unmeasured: bool = False
+    objectives: tuple[Objective, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,8 @@ class Report:
     """What a sitting gave. ``champion`` is None where nothing was confirmed to be better than the start.
 
     ``noise`` is what a gain of a speed-up task was held against, ``duels`` what decided who reigned.
+
+    ``front`` is how many programs are in the Pareto front, of a run that has objectives.
 
     ``ended`` is the bound of the budget that was reached, ``interrupted`` or ``stalled``. ``start`` is the starting
     program, with a champion evaluated on the same fresh inputs; ``start_heldout`` and ``start_ood`` are its values
@@ -89,6 +96,7 @@ class Report:
     statuses: Mapping[str, int]
     noise: Noise | None = None
     duels: tuple[Duel, ...] = ()
+    front: int | None = None
 
 
 async def start_run(
@@ -138,6 +146,19 @@ async def resume_run(
         return await _sit(search, watch, stop)
 
 
+def rehearsed(options: RunOptions) -> RunConfig:
+    """Return the configuration that a run with these options would have, its strategy made for a trial.
+
+    Nothing is judged, stored or asked. Raises ``UsageError`` for what is named wrongly or does not fit.
+    """
+    task = registry.find(options.task) if isinstance(options.task, str) else options.task
+    device.must_be_timed(task.spec, unmeasured=options.unmeasured, gpu=device.found())
+    config = _config(options, task)
+    prompts_of(options.proposing, task)
+    _strategy(options.strategy, task, config)
+    return config
+
+
 @asynccontextmanager
 async def begun(options: RunOptions, *, home: Path) -> AsyncIterator[Search]:
     """Begin a run, and give the search that is to carry it on; raises as ``start_run``."""
@@ -157,6 +178,7 @@ async def begun(options: RunOptions, *, home: Path) -> AsyncIterator[Search]:
         evaluator = CascadeEvaluator(sandbox, level=held.level)
         store = _open(home, closing)
         start = await _started(task, evaluator)
+        known_of(start.evaluation, config, by_task=not options.objectives)
         run = store.add_run(config)
         closing.enter_context(store.hold(run.id))
         _record(store, run, start, strategy)
@@ -286,6 +308,7 @@ def _report(search: Search, reason: str, start: Member, champion: Confirmed | No
         statuses=store.statuses(run),
         noise=search.noise,
         duels=tuple(store.duels(run)),
+        front=front_size(store, search.run),
     )
 
 
@@ -320,6 +343,7 @@ def _config(options: RunOptions, task: Task) -> RunConfig:
         level=least_level(options.sandbox, options.level),
         strategy_params=options.strategy_params,
         proposer_params=proposing.params(),
+        objectives=chosen(options.objectives, task.spec),
     )
 
 
@@ -378,7 +402,7 @@ def _strategy(
     goal, seed, facts = task.spec.goal, config.seed, _facts_of(task.spec, config)
     strategy = opened(chosen, goal, seed=seed, params=config.strategy_params, facts=facts)
     proposing = recording.proposing if recording else proposing_of(config)
-    return guided(strategy, proposing, goal=goal, seed=seed)
+    return tuned(guided(strategy, proposing, goal=goal, seed=seed), proposing, goal=goal, seed=seed)
 
 
 def _facts_of(spec: TaskSpec, config: RunConfig) -> dict[str, Any]:
@@ -388,6 +412,8 @@ def _facts_of(spec: TaskSpec, config: RunConfig) -> dict[str, Any]:
         "language": spec.language,
         "device": spec.device,
         "features": spec.features,
+        "target": target_of(spec),
+        "objectives": config.objectives,
     }
 
 

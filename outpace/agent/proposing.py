@@ -18,6 +18,7 @@ from outpace.agent.proposers.base import Proposer
 from outpace.agent.proposers.desk import Desk
 from outpace.agent.store.base import Run, RunConfig, Store
 from outpace.agent.strategies.base import Strategy
+from outpace.agent.strategies.parameters import share
 from outpace.errors import UsageError
 from outpace.sandbox.base import Sandbox
 from outpace.tasks.candidate import Candidate
@@ -47,8 +48,9 @@ class Proposing:
     ``edit_modes`` make an arm of each combination. ``ensemble`` is how arms are chosen: ``shares``, ``bandit``, or
     ``stagnation`` (``stagnation=40`` with its patience). ``samples`` answers are asked for in one request. With
     ``repair`` a program that fails goes back once with its error. A share ``profile`` of the prompts holds a profile of
-    the parent. ``in_flight`` is how many answers are waited for at a time. A tuner's conversation has at most
-    ``messages`` of the model, and sends at most about ``window`` tokens. ``prompts`` is a folder whose templates
+    the parent. While good programs declare parameters, a share ``tunables`` of the briefs tunes these without a model
+    (editor and operators). ``in_flight`` is how many answers are waited for at a time. A tuner's conversation has at
+    most ``messages`` of the model, and sends at most about ``window`` tokens. ``prompts`` is a folder whose templates
     replace ours; with ``meta_prompting`` the instructions evolve too. ``vllm_python`` is the interpreter that has vLLM.
     """
 
@@ -64,6 +66,7 @@ class Proposing:
     samples: int = 1
     repair: bool = True
     profile: float = 0.0
+    tunables: float = 0.25
     in_flight: int | None = None
     messages: int | None = None
     window: int | None = None
@@ -111,7 +114,7 @@ def checked(proposing: Proposing) -> Proposing:
     if kind in (EDITOR, TUNER) and not proposing.models:
         raise UsageError(f"The {kind} needs a model: name one with --model, such as openai:NAME.")
     if kind in (OPERATORS, OUTSIDE):
-        own = ("proposer", "models", "operators") if kind == OPERATORS else ("proposer", "models")
+        own = ("proposer", "models", "operators", "tunables") if kind == OPERATORS else ("proposer", "models")
         theirs = [one.name for one in fields(proposing) if one.name not in own]
         if unfit := [name for name in theirs if getattr(proposing, name) != getattr(default, name)]:
             what = "Programs from outside come from no model" if kind == OUTSIDE else "There is no model to ask"
@@ -123,10 +126,13 @@ def checked(proposing: Proposing) -> Proposing:
     if proposing.samples < 1:
         raise UsageError(f"samples must be at least 1, got {proposing.samples}.")
     _check_operators(proposing.operators)
-    others = {EDITOR: ("messages", "window"), TUNER: ("samples", "profile", "meta_prompting")}.get(kind, ())
+    others = {EDITOR: ("messages", "window"), TUNER: ("samples", "profile", "meta_prompting", "tunables")}.get(kind, ())
     others += ("operators",) if kind in (EDITOR, TUNER) else ()
     if unfit := [name for name in others if getattr(proposing, name) != getattr(default, name)]:
         raise UsageError(f"The {kind} has no use for {', '.join(unfit)}: leave that out, or choose the other proposer.")
+    share("tunables", proposing.tunables)
+    if kind == TUNER and proposing.sampling.logprobs:
+        raise UsageError("The tuner has no use for logprobs: leave that out, or choose the other proposer.")
     if proposing.vllm_python and not any(name.startswith("vllm:") for name in proposing.names):
         raise UsageError("vllm_python is for models that are named vllm:MODEL, and none is: leave it out.")
     if kind in (EDITOR, TUNER):
@@ -192,6 +198,19 @@ def guided(strategy: Strategy, proposing: Proposing, *, goal: Goal, seed: int) -
     )
 
 
+def tuned(strategy: Strategy, proposing: Proposing, *, goal: Goal, seed: int) -> Strategy:
+    """Return the strategy with the tuning of what programs declare around it, where that is wanted."""
+    if not _tunes(proposing):
+        return strategy
+    from outpace.agent.strategies.tuned import Tuned
+
+    return Tuned(strategy, goal, seed=seed, share=proposing.tunables)
+
+
+def _tunes(proposing: Proposing) -> bool:
+    return proposing.tunables > 0 and proposing.kind in (EDITOR, OPERATORS)
+
+
 def _chooser(proposing: Proposing, goal: Goal) -> "Chooser":
     from outpace.agent.strategies.ensemble import chooser
 
@@ -210,6 +229,16 @@ class Means:
 
 def proposer_of(proposing: Proposing, models: Mapping[str, Model], means: Means) -> Proposer:
     """Return who proposes in this sitting; answers are paid from the ledger, and stored before they are used."""
+    proposer = _alone(proposing, models, means)
+    if not _tunes(proposing):
+        return proposer
+    from outpace.agent.proposers.tunables import Tunables
+
+    return Tunables(proposer)
+
+
+def _alone(proposing: Proposing, models: Mapping[str, Model], means: Means) -> Proposer:
+    """Return who proposes what a strategy has not worked out itself."""
     if proposing.kind == OUTSIDE:
         pending = means.store.pending(means.run.id)
         open_before = [one.brief.number for one in pending if one.proposal is None]
@@ -293,7 +322,7 @@ def _aids(proposing: Proposing, means: Means) -> "Aids":
 
     return Aids(
         templates=prompts_of(proposing, task),
-        facts=_facts(means),
+        facts=replace(_facts(means), tunables=_tunes(proposing)),
         known=known,
         profile=observe,
         instructions=Instructions(task.spec.goal) if proposing.meta_prompting else None,

@@ -62,7 +62,7 @@ class Recording:
         Workers may be other ones, and so may the sandbox. Raises ``UsageError`` where ``given`` contradicts the run.
         """
         config = self.run.config
-        for name in ("strategy", "strategy_params", "seed"):
+        for name in ("strategy", "strategy_params", "seed", "objectives"):
             self._agreed(name, getattr(given, name), getattr(default, name), getattr(config, name))
         for one in fields(Proposing):
             if one.name != "models":
@@ -73,6 +73,7 @@ class Recording:
             "strategy": config.strategy,
             "strategy_params": config.strategy_params,
             "seed": config.seed,
+            "objectives": config.objectives,
             "proposing": Proposing(models=(self.name,)),
             "budget": self.budget(given.budget),
             "sandbox": config.sandbox if same_place else given.sandbox,

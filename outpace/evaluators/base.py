@@ -70,8 +70,8 @@ class Evaluation:
 
     ``score`` is in the unit and direction of the goal; ``interval`` what holds it where it was measured with noise
     (95 % in the search, 99 % in final measurements). ``metrics`` are the score per case (``case/<name>``), per problem
-    where a case of a metric task has several (``instance/<case>/<number>``, from 1), and secondary figures;
-    ``feedback`` is written for whoever proposes next.
+    where a case of a metric task has several (``instance/<case>/<number>``, from 1), and further figures, which never
+    rank (``outpace.evaluators.further``); ``feedback`` is written for whoever proposes next.
     """
 
     status: Status

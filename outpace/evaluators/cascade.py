@@ -12,6 +12,7 @@ from outpace.evaluators import noise as analysis
 from outpace.evaluators.base import Evaluation, Noise
 from outpace.evaluators.checking import Check
 from outpace.evaluators.correctness import BaselineFailed, Failure
+from outpace.evaluators.further import Further
 from outpace.evaluators.loading import Loader
 from outpace.evaluators.machine import Lane, available_cores, lane, load, machine
 from outpace.evaluators.pace import Pace, paced
@@ -200,7 +201,7 @@ class CascadeEvaluator:
             scores = await check.run(stages, lambda: self._loader.loaded(task, candidate, None))
         means = {name: sum(values) / len(values) for name, values in scores.items()}
         unit = f" {task.spec.goal.unit}" if task.spec.goal.unit else ""
-        return Evaluation(
+        found = Evaluation(
             status="ok",
             score=sum(means.values()) / len(means),
             metrics={f"case/{name}": mean for name, mean in means.items()} | _instances(scores),
@@ -209,12 +210,13 @@ class CascadeEvaluator:
                 for name, mean in means.items()
             ),
         )
+        return check.further.joined(found, candidate)
 
     async def _search(self, trial: _Trial, stages: Stages) -> Evaluation:
         """Check fresh problems of every case, then time the timed ones beside the start, in the same worker."""
         task, loader, cores = trial.task, self._loader, trial.lane.cores
         async with loader.loaded(task, trial.candidate, trial.lane.rest, stages=stages) as worker:
-            await self._checked(trial, worker, stages)
+            further = await self._checked(trial, worker, stages)
             async with self._timing:
                 with stages.stage("measure"), trial.lane.kept_free():
                     async with loader.beside(task, trial.baseline, cores) as baseline, loader.null(task, cores) as null:
@@ -225,13 +227,13 @@ class CascadeEvaluator:
                             session = Session(task, trial.timed, workers)
                             return await timing.measure(session, self.pairing, scales.enough(self.pairing))
 
-                        return await self._weighed(trial, take, START)
+                        return further.joined(await self._weighed(trial, take, START), trial.candidate)
 
     async def _final(self, trial: _Trial, beside: str, stages: Stages) -> Evaluation:
         """Check fresh problems of every case, then time the timed ones in several pairs of fresh processes."""
         task = trial.task
         async with self._loader.loaded(task, trial.candidate, trial.lane.rest, stages=stages) as worker:
-            await self._checked(trial, worker, stages)
+            further = await self._checked(trial, worker, stages)
 
         async def take(scales: Scales) -> Measured:
             plan = Plan(task, trial.timed, self._fresh(trial), group_s=timing.GROUP_S * len(trial.timed))
@@ -239,16 +241,17 @@ class CascadeEvaluator:
 
         async with self._timing:
             with stages.stage("measure"), trial.lane.kept_free():
-                return await self._weighed(trial, take, beside)
+                return further.joined(await self._weighed(trial, take, beside), trial.candidate)
 
     def _fresh(self, trial: _Trial) -> Callable[[int], AbstractAsyncContextManager[Workers]]:
         """Return what gives pairs of fresh processes."""
         return lambda group: self._loader.fresh(trial.task, trial.candidate, trial.baseline, trial.lane.cores, group)
 
-    async def _checked(self, trial: _Trial, worker: Worker, stages: Stages) -> None:
+    async def _checked(self, trial: _Trial, worker: Worker, stages: Stages) -> Further:
         pending = [(case, correctness.fresh_seed()) for case in trial.cases for _ in range(case.instances)]
         check = Check(trial.task, worker, pending)
         await check.run(stages, lambda: self._loader.loaded(trial.task, trial.candidate, trial.lane.rest))
+        return check.further
 
     async def _weighed(self, trial: _Trial, take: Callable[[Scales], Awaitable[Measured]], beside: str) -> Evaluation:
         """Measure, once more where the clocks disagree, and weigh; where they still do, the lower speed-up counts."""

@@ -9,6 +9,7 @@ from functools import partial
 
 from outpace.evaluators import correctness, integrity
 from outpace.evaluators.correctness import Failure
+from outpace.evaluators.further import Further
 from outpace.evaluators.stages import Stages
 from outpace.sandbox.base import Worker
 from outpace.tasks.spec import Case, Output, Problem, Task
@@ -33,6 +34,11 @@ class Check:
     _problem: Problem = field(default_factory=dict)
     _threads: int = 1
     _idle_ns: int = 0
+    further: Further = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather further metrics."""
+        self.further = Further(self.task)
 
     async def run(self, stages: Stages, anew: Anew) -> dict[str, list[float]]:
         """Go through all problems, the first one as smoke; return the scores by case (metric tasks).
@@ -46,6 +52,7 @@ class Check:
         with stages.stage("check"):
             while self._at < len(self.pending):
                 await self._one()
+            self.further.weighed(self.worker)
             await self._rules(anew)
         return self.scores
 
@@ -62,6 +69,7 @@ class Check:
         ask = correctness.audit if audit else correctness.call
         reply = await ask(self.task, self.worker, case, problem)
         self._threads, self._idle_ns = max(self._threads, reply.threads), self._idle_ns + reply.idle_cpu_ns
+        self.further.called(reply)
         self._at += 1
         self._problem = await correctness.judged(partial(self._judge, audit=audit), case, problem, reply.output)
 
@@ -77,6 +85,7 @@ class Check:
             self.scores.setdefault(case.name, []).append(correctness.value(self.task, problem, output))
             if case.name not in self.remarks:  # the first problem speaks for its case
                 self.remarks[case.name] = correctness.remarks(self.task, problem, output)
+        self.further.accepted(case, problem, output)
         return correctness.generated(self.task, *self.pending[self._at]) if self._at < len(self.pending) else {}
 
     async def _rules(self, anew: Anew) -> None:

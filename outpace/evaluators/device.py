@@ -65,13 +65,15 @@ async def checked(loaded: Loaded, task: Task, candidate: Candidate, split: Split
     cases = untimed(task.spec, split)
     async with loaded(task, candidate, None, stages=stages) as worker:
         pending = [(case, correctness.fresh_seed()) for case in cases for _ in range(case.instances)]
-        await Check(task, worker, pending).run(stages, lambda: loaded(task, candidate, None))
+        check = Check(task, worker, pending)
+        await check.run(stages, lambda: loaded(task, candidate, None))
     checked_on = f"cases: {', '.join(case.name for case in cases)}"
-    return Evaluation(
+    found = Evaluation(
         status="ok",
         feedback=f"All answers are right, under Triton's interpreter ({checked_on}). There is no score: {UNMEASURED}.",
         machine={"gpu": UNMEASURED},
     )
+    return check.further.joined(found, candidate)
 
 
 def untimed(spec: TaskSpec, split: Split) -> tuple[Case, ...]:

@@ -150,6 +150,13 @@ class Worker(Protocol):
         """Move the worker to these cores; a worker that has ended takes no notice."""
         ...
 
+    def peak_mb(self) -> float | None:
+        """Return the most memory in megabytes that the candidate's process has held, as the kernel counts it.
+
+        All that is resident, the interpreter too; None where it has ended or the host does not tell.
+        """
+        ...
+
     def stderr(self) -> str:
         """Return the tail of what the candidate printed (stdout and stderr), at most 8 kB."""
         ...

@@ -72,6 +72,11 @@ class ConfinedWorker:
         """Move the worker to these cores; a worker that has ended takes no notice."""
         self._process.pin(cores)
 
+    def peak_mb(self) -> float | None:
+        """Return the most memory in megabytes that the candidate's process has held; None where nothing tells."""
+        tree, ended = self._process.tree, self._process.ended
+        return None if tree is None or ended is not None else tree.peak_mb()
+
     def stderr(self) -> str:
         """Return the tail of what the candidate printed (stdout and stderr), at most 8 kB."""
         return self._process.stderr()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ STOP_WALL_S = 10.0
 MOVE_WALL_S = 0.2
 """After so long a worker that does not stop is taken to another core for a moment."""
 _YIELDS = 8
+_PEAK = re.compile(rb"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 _STANDING = frozenset(b"TtZX")
 _SEND, _ALL_THREADS = signal.pidfd_send_signal, 18
 _STATE, _THREADS, _PARENT = 0, 17, 1  # fields of /proc/PID/stat after the name, proc_pid_stat(5)
@@ -42,6 +44,18 @@ class Tree:
         with contextlib.suppress(OSError):
             self.cpu_ns = max(self.cpu_ns, time.clock_gettime_ns(self._clock))
         return self.cpu_ns
+
+    def peak_mb(self) -> float | None:
+        """Return the most memory in megabytes that the worker has had resident (VmHWM of proc_pid_status(5)).
+
+        The kernel starts that figure anew for a forked process, with what it has then. None where it is not told.
+        """
+        try:
+            found = _PEAK.search(Path(f"/proc/{self.pid}/status").read_bytes())
+            os.pread(self._stat, 1, 0)  # else its number may have passed on to a stranger
+        except OSError:
+            return None
+        return int(found.group(1)) / 1024 if found else None
 
     def stop(self) -> bool:
         """Stop all threads of the worker and wait until they stand still; False if they do not, True if it is gone.

@@ -10,11 +10,21 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from outpace.limits import Limits
+from outpace.tasks import objectives
 from outpace.tasks.answer import FAMILIES
 from outpace.tasks.finding import Finding
 from outpace.tasks.places import Location, Places
-from outpace.tasks.spec import Answer, Case, Feature, Goal, TaskSpec
-from outpace.tasks.tables import ANY, AnswerTable, CaseTable, FeatureTable, GoalTable, LimitsTable, TaskTable
+from outpace.tasks.spec import Answer, Case, Feature, Goal, Objective, TaskSpec
+from outpace.tasks.tables import (
+    ANY,
+    AnswerTable,
+    CaseTable,
+    FeatureTable,
+    GoalTable,
+    LimitsTable,
+    ObjectiveTable,
+    TaskTable,
+)
 
 FILE, DRIVER = "task.toml", "driver.py"
 
@@ -76,6 +86,9 @@ def _problems(data: dict[str, Any], statement: str | None, *, driven: bool) -> I
         yield ("statement",), "statement: also given by statement.md; keep one of the two"
     yield from _answer_problems(table.answer)
     yield from _case_problems(table)
+    spec = _spec(table, statement)
+    if found := objectives.fault(spec, spec.objectives):
+        yield ("objectives", found[0], "metric"), f"objectives[{found[0]}].metric: {found[1]}"
 
 
 def _goal_problems(goal: GoalTable) -> Iterator[tuple[Location, str]]:
@@ -209,6 +222,7 @@ def _spec(table: TaskTable, statement: str | None) -> TaskSpec:
         inplace=table.inplace,
         device=table.device,
         features=tuple(Feature(**feature.model_dump()) for feature in table.features),
+        objectives=tuple(Objective(**objective.model_dump()) for objective in table.objectives),
     )
 
 
@@ -227,6 +241,7 @@ def keys() -> Mapping[str, Mapping[str, str]]:
         "limits": LimitsTable,
         "cases": CaseTable,
         "features": FeatureTable,
+        "objectives": ObjectiveTable,
     }
     return {
         name: {key: field.description or "" for key, field in table.model_fields.items()}

@@ -17,7 +17,7 @@ from outpace.tasks.finding import Finding
 from outpace.tasks.spec import Task, TaskSpec
 
 STATEMENT, TRUSTED, DRIVER = "statement.md", "task.py", description.DRIVER
-SUPPORT = "support"
+SUPPORT, LADDER = "support", "ladder"
 GUARDED = Path(__file__).parent / "inside" / "guarded.py"
 _MOST_FILES, _MOST_MB = 1000, 64
 
@@ -114,8 +114,8 @@ def line_in(error: BaseException, path: Path) -> int:
 def fingerprint(folder: Path) -> str:
     """Return 16 hex digits of the SHA-256 over all files of a folder: relative paths and bytes.
 
-    Hidden files, ``__pycache__``, compiled files and editor back-ups do not count, nor do templates of prompts: they
-    change what is proposed, never what a program is found to be.
+    Hidden files, ``__pycache__``, compiled files and editor back-ups do not count, nor do templates of prompts and the
+    ladder: they change what is proposed, or beside what a program is set, never what it is found to be.
 
     Raises:
         TaskError: more files or megabytes than any task has; the folder holds something else as well.
@@ -138,7 +138,7 @@ def fingerprint(folder: Path) -> str:
 def _counts(path: Path) -> bool:
     if any(part.startswith(".") or part == "__pycache__" for part in path.parts):
         return False
-    if path.parts[0] == "prompts" and path.suffix == ".j2":
+    if path.parts[0] == LADDER or (path.parts[0] == "prompts" and path.suffix == ".j2"):
         return False
     return path.suffix not in (".pyc", ".pyo", ".swp") and not path.name.endswith("~")
 

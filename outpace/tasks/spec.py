@@ -91,6 +91,18 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A metric that is to be small or large as well, beside the goal: it makes a Pareto front, and never ranks."""
+
+    metric: str
+    direction: Literal["maximise", "minimise"]
+
+    def rank(self, value: float) -> float:
+        """Return ``value`` turned so that more is better."""
+        return value if self.direction == "maximise" else -value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Twin:
     """A problem that begins like another one and goes on differently, for tasks whose program must not see what comes.
 
@@ -128,6 +140,7 @@ class TaskSpec:
     inplace: bool = False
     device: Device = "cpu"
     features: tuple[Feature, ...] = ()
+    objectives: tuple[Objective, ...] = ()
 
     def split(self, split: Split) -> tuple[Case, ...]:
         """Return the cases of one split, in the order of the file."""
@@ -176,6 +189,14 @@ class Task:
         """Return what else whoever proposes next should know of an accepted answer (metric tasks); here nothing."""
         return ""
 
+    def metrics(self, problem: Problem, output: Output) -> Mapping[str, float]:
+        """Return further figures of an accepted answer, by names of the task's own; here none.
+
+        The same names for every answer. Their means over the problems of a case, then over the cases, are metrics of
+        the evaluation, which may be objectives beside the score.
+        """
+        return {}
+
     def twin(self, problem: Problem, seed: int) -> Twin | None:
         """Return a problem that begins as ``problem`` does and goes on differently; None where all may be seen at once.
 
@@ -196,6 +217,7 @@ __all__ = [
     "Feature",
     "Goal",
     "Limits",
+    "Objective",
     "Output",
     "Problem",
     "Split",

@@ -127,6 +127,15 @@ class FeatureTable(Table):
     step: float = Field(gt=0, allow_inf_nan=False, description="how far apart programs differ in kind, above 0")
 
 
+class ObjectiveTable(Table):
+    """One ``[[objectives]]``."""
+
+    metric: _Text = Field(
+        description='a metric beside the score: "length", "memory_mb", "cpu_s", "case/NAME", or one of Task.metrics'
+    )
+    direction: Literal["maximise", "minimise"] = Field(description="'maximise' or 'minimise'")
+
+
 class TaskTable(Table):
     """The whole file."""
 
@@ -163,4 +172,9 @@ class TaskTable(Table):
         default_factory=list,
         max_length=4,
         description="at most 4 [[features]] tables: by what programs differ",
+    )
+    objectives: list[ObjectiveTable] = Field(
+        default_factory=list,
+        max_length=4,
+        description="at most 4 [[objectives]] tables: what is to be small or large beside the score",
     )

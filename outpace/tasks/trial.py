@@ -9,6 +9,7 @@ from typing import Any
 
 from outpace.errors import TaskError, WrongAnswer
 from outpace.tasks import answer as form
+from outpace.tasks import objectives
 from outpace.tasks.attack import Attack, Instance
 from outpace.tasks.finding import Finding
 from outpace.tasks.folder import TRUSTED, line_in
@@ -148,6 +149,21 @@ class _Trial:
             score = self._call("score", at, problem, given)
             if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
                 raise _Stop(self._finding("score", f"{at}: score returned {score!r:.40}, expected a finite number"))
+        self._measured(problem, given, at)
+
+    def _measured(self, problem: Problem, given: Any, at: str) -> None:
+        """Try the task's own metrics of a right answer, and whether they hold what its objectives name."""
+        try:
+            own = objectives.own(self.task, problem, given)
+        except TaskError as error:
+            raise _Stop(self._finding("metrics", f"{at}: {error}")) from error
+        except Exception as error:  # the author's code may raise anything at all
+            raise _Stop(self._raised("metrics", at, error)) from error
+        known = {*objectives.measured(self.task.spec), *own}
+        for one in self.task.spec.objectives:
+            if one.metric not in known:
+                text = f"{at}: [[objectives]] names '{one.metric}', expected one of {', '.join(sorted(known))}"
+                raise _Stop(self._finding("metrics", text))
 
     def _twin(self, instance: Instance, at: str) -> Iterator[Finding]:
         """Try the twin of an online task: plain, another problem, and with a beginning to compare."""

@@ -19,8 +19,8 @@ OURS = [path for folder in ("outpace", "tests", "benchmarks", ".ci") for path in
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 # Libraries that cost more than 20 ms to import, or that a program which only wants the types does not need.
-HEAVY = ("cmaes", "jinja2", "libcst", "llvmlite", "numba", "openai", "rich", "sqlalchemy", "typer")
-HEAVY_FOR_HELP = ("cmaes", "jinja2", "libcst", "numba", "numpy", "openai", "pydantic", "sqlalchemy")
+HEAVY = ("cmaes", "jinja2", "libcst", "llvmlite", "numba", "openai", "optuna", "rich", "sqlalchemy", "typer")
+HEAVY_FOR_HELP = ("cmaes", "jinja2", "libcst", "numba", "numpy", "openai", "optuna", "pydantic", "sqlalchemy")
 
 
 def run_python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

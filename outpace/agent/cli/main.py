@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from outpace.agent.cli import candidates, doctor, front, outside, report, run, runs, score, strategies, task, verify
+from outpace.agent.cli import (
+    candidates,
+    compare,
+    doctor,
+    front,
+    inputs,
+    outside,
+    report,
+    run,
+    runs,
+    score,
+    strategies,
+    task,
+    verify,
+)
 from outpace.agent.cli.home import Settings
 from outpace.agent.cli.text import plain
 from outpace.errors import OutpaceError
@@ -27,8 +41,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (run, outside, runs, report, front, candidates, verify, score, strategies, doctor):
+for part in (run, outside, runs, report, front, candidates, compare, verify, score, strategies, doctor):
     app.add_typer(part.app)
+task.app.add_typer(inputs.app)
 app.add_typer(task.app, name="task")
 
 

@@ -18,6 +18,7 @@ AS_GIVEN = (
     "samples",
     "repair",
     "profile",
+    "tunables",
     "in_flight",
     "messages",
     "window",
@@ -60,6 +61,10 @@ MaxTokensOption = Annotated[
     int | None,
     typer.Option("--max-tokens", metavar="N", min=1, help="Of an answer.", show_default=ENDPOINTS),
 ]
+LogprobsOption = Annotated[
+    bool,
+    typer.Option("--logprobs", help="Ask for log-probabilities: mcts uses them as its prior."),
+]
 EditOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,6 +98,16 @@ ProfileOption = Annotated[
         min=0.0,
         max=1.0,
         help="Share of the prompts with a profile of the parent, line by line.",
+    ),
+]
+TunablesOption = Annotated[
+    float,
+    typer.Option(
+        "--tunables",
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        help="Share of the briefs that tunes what programs declare tunable, without a model.",
     ),
 ]
 InFlightOption = Annotated[
@@ -160,6 +175,7 @@ def chosen(given: Mapping[str, Any]) -> "Proposing":
         temperature=temperatures[0] if len(temperatures) == 1 else None,
         effort=efforts[0] if len(efforts) == 1 else None,
         max_tokens=given["max_tokens"],
+        logprobs=given["logprobs"],
     )
     return Proposing(
         models=models,

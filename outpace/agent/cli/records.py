@@ -88,6 +88,7 @@ def run(one: Run) -> dict[str, Any]:
         "workers": config.workers,
         "sandbox": config.sandbox,
         "level": config.level,
+        "objectives": [asdict(objective) for objective in config.objectives],
     }
 
 

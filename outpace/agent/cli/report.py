@@ -16,6 +16,7 @@ from outpace.agent.cli.progress import failures
 from outpace.agent.cli.runs import heldout
 from outpace.agent.home import default_home
 from outpace.agent.models.replay import REPLAY
+from outpace.agent.objectives import front_size
 from outpace.agent.proposal import Member
 from outpace.agent.store.base import Run, Store
 from outpace.errors import UsageError
@@ -79,6 +80,7 @@ def stored(store: Store, run: Run) -> "Report":
         statuses=store.statuses(run.id),
         noise=noise[0] if noise else None,
         duels=tuple(store.duels(run.id)),
+        front=front_size(store, run),
     )
 
 
@@ -107,6 +109,9 @@ def words(
     else:
         yield f"Champion {report.champion.champion.candidate.id} of task {run.config.task_name}:"
         yield from text.columns([(f"  {name}", said) for name, said in _evidence(report)])
+    if report.front is not None:
+        home_named = _home(named_home)
+        yield f"Front: {text.counted(report.front, 'program')} (outpace front {run.id}{home_named})"
     spent = report.spent
     cost = f", {spent.model_calls} model calls, {spent.tokens} tokens" if spent.model_calls else ""
     took = f"{text.counted(spent.evaluations, 'evaluation')} in {text.duration(spent.wall_s)}{cost}"
@@ -158,7 +163,7 @@ def _beside(goal: Goal, found: Evaluation, start: Evaluation | None) -> str:
 
 
 def _next(report: "Report", named_home: Path | None) -> Iterator[str]:
-    home = f" --home {shlex.quote(str(named_home))}" if named_home else ""
+    home = _home(named_home)
     if report.champion is not None:
         champion = report.champion.champion.candidate.id
         yield f"outpace show {champion}{home}"
@@ -174,6 +179,10 @@ def _next(report: "Report", named_home: Path | None) -> Iterator[str]:
         yield f"outpace run {task} --model outside{home}"
     elif report.champion is None:
         yield f"outpace resume {report.run.id}{_more(report)}{home}"
+
+
+def _home(named: Path | None) -> str:
+    return f" --home {shlex.quote(str(named))}" if named else ""
 
 
 def _more(report: "Report") -> str:
@@ -206,5 +215,6 @@ def record(report: "Report", home: Path, *, models: Sequence[harvest.Harvest] = 
         "statuses": dict(report.statuses),
         "noise": records.noise(report.noise),
         "duels": [records.duel(duel) for duel in report.duels],
+        "front": report.front,
         "models": [harvest.record(one) for one in models],
     }

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from outpace.agent.budget import Budget
 from outpace.agent.cli import proposing, records, text
 from outpace.agent.cli import report as last_words
+from outpace.agent.cli.front import ObjectiveOption, objectives_of
 from outpace.agent.cli.harvest import harvest
 from outpace.agent.cli.home import (
     HomeOption,
@@ -55,6 +56,7 @@ REMEDIES = {
 }
 KILL_GRACE_S = 5.0  # after the second Ctrl-C: what has not let go by then is left to the kernel
 
+AS_GIVEN = ("task", "strategy", "seed", "workers", "sandbox", "unmeasured")
 BOUNDS = ("minutes", "evaluations", "model_calls", "tokens", "usd")
 EvaluationsOption = Annotated[
     int | None, typer.Option("--evaluations", metavar="N", help="Budget: candidates to evaluate.", show_default=False)
@@ -96,11 +98,13 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     temperature: proposing.TemperatureOption = None,
     effort: proposing.EffortOption = None,
     max_tokens: proposing.MaxTokensOption = None,
+    logprobs: proposing.LogprobsOption = False,
     edit: proposing.EditOption = None,
     ensemble: proposing.EnsembleOption = "shares",
     samples: proposing.SamplesOption = 1,
     repair: proposing.RepairOption = True,
     profile: proposing.ProfileOption = 0.0,
+    tunables: proposing.TunablesOption = 0.25,
     in_flight: proposing.InFlightOption = None,
     messages: proposing.MessagesOption = None,
     window: proposing.WindowOption = None,
@@ -116,6 +120,7 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     sandbox: SandboxOption = DEFAULT_SANDBOX,
     level: LevelOption = None,
     unmeasured: UnmeasuredOption = False,
+    objective: ObjectiveOption = None,
     evaluations: EvaluationsOption = None,
     minutes: MinutesOption = None,
     model_calls: CallsOption = None,
@@ -134,16 +139,12 @@ def run_command(  # noqa: PLR0913  each option is a parameter
     from outpace.agent.evolve import RunOptions
 
     options = RunOptions(
-        task=task,
-        strategy=strategy,
+        **{name: context.params[name] for name in AS_GIVEN},
         proposing=proposing.chosen(context.params),
-        seed=seed,
         budget=_budget(**{name: context.params[name] for name in BOUNDS}),
-        workers=workers,
-        sandbox=sandbox,
         level=known_level(level),
         strategy_params=_params(param or ()),
-        unmeasured=unmeasured,
+        objectives=objectives_of(objective or ()),
     )
     _begin(options, folder, as_json=as_json)
 
@@ -219,7 +220,7 @@ def _sit(begin: Begin, display: Display, *, home: Path) -> "Report":
 async def _sitting(begin: Begin, display: Display, home: Path) -> "Report":
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    with display, _heard(display):
+    with display, heard(display):
         watch = _Watch(display)
         task = asyncio.ensure_future(begin(watch, stop))
 
@@ -289,10 +290,18 @@ class _Watch:
         self.display.note(plain(f"Brief {number} gave no candidate: {reason}{remedy}"))
 
 
+class Speaks(Protocol):
+    """Says something beside the progress."""
+
+    def note(self, line: str) -> None:
+        """Say it."""
+        ...
+
+
 class _Said(logging.Handler):
     """Leads what our loggers warn of to the display: that an endpoint is waited for, say."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Speaks) -> None:
         super().__init__(logging.WARNING)
         self._display = display
 
@@ -302,7 +311,7 @@ class _Said(logging.Handler):
 
 
 @contextmanager
-def _heard(display: Display) -> Iterator[None]:
+def heard(display: Speaks) -> Iterator[None]:
     """Lead warnings to the display while the block lasts."""
     handler, logger = _Said(display), logging.getLogger("outpace")
     logger.addHandler(handler)

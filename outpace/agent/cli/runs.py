@@ -43,7 +43,7 @@ def runs_command(
             typer.echo(records.dump([_run_record(store, run) for run in found]))
             return
         rows = [_run_row(store, run) for run in found]
-    _print_table(["run", "task", "status", "proposer", "strategy", "seed", "evaluations", "champion", "began"], rows)
+    print_table(["run", "task", "status", "proposer", "strategy", "seed", "evaluations", "champion", "began"], rows)
     typer.echo(f"{text.counted(len(rows), 'run')} in {folder}")
 
 
@@ -137,7 +137,7 @@ def _print_entries(entries: Sequence[Entry], folder: Path) -> None:
         "machine",
         "began",
     ]
-    _print_table(head, [_entry_row(entry) for entry in entries])
+    print_table(head, [_entry_row(entry) for entry in entries])
     typer.echo(f"{text.counted(len(entries), 'champion')} in {folder}")
     if any(entry.run.config.goal.self_reported for entry in entries):
         typer.echo(
@@ -176,7 +176,7 @@ def _machine(evaluation: Evaluation) -> str:
     return f"{cpu}, {machine['cores']} cores" if cpu and "cores" in machine else cpu or "-"
 
 
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: drawn on a terminal, plain aligned columns elsewhere."""
     clean = [[text.plain(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():

@@ -284,6 +284,7 @@ def _spec_record(spec: TaskSpec) -> dict[str, Any]:
         "device": spec.device,
         "entry": spec.entry,
         "goal": records.goal(spec.goal),
+        "objectives": [{"metric": one.metric, "direction": one.direction} for one in spec.objectives],
         "requires": list(spec.requires),
         "sources": list(spec.sources),
         "evaluations": spec.evaluations,
@@ -320,6 +321,7 @@ def _description(task: Task, given: str) -> Iterator[str]:
     facts = [
         ("family", spec.family),
         ("goal", _goal(spec.goal)),
+        *(("objective", f"{one.direction} {one.metric}") for one in spec.objectives),
         ("entry", f"{spec.entry or 'none: the driver takes the path'} in program.py ({spec.language})"),
         ("requires", ", ".join(spec.requires) or "nothing beside the standard library and numpy"),
         *([("device", "GPU; without one programs are only checked")] if spec.device == "gpu" else []),

@@ -17,10 +17,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One text of an answer; ``finish`` as in ``Completion``."""
+    """One text of an answer; ``finish`` and ``logprob`` as in ``Completion``."""
 
     text: str
     finish: str = "stop"
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Completion:
 
     ``finish`` is ``stop``, or ``length`` where the token limit cut it off, or the endpoint's own word. ``others`` are
     the further texts where more than one was asked for (``Sampling.n``); there may be fewer of them than asked for.
+    ``logprob`` is the mean log-probability of a token of the text, None where the endpoint does not tell.
     """
 
     text: str
@@ -37,10 +39,11 @@ class Completion:
     usage: ModelUsage = field(default_factory=lambda: ModelUsage(calls=1))
     latency_s: float = 0.0
     others: tuple[Choice, ...] = ()
+    logprob: float | None = None
 
     def choice(self, index: int) -> Choice | None:
         """Return the text of that number, from 0, or None where the answer has fewer."""
-        texts = (Choice(self.text, self.finish), *self.others)
+        texts = (Choice(self.text, self.finish, self.logprob), *self.others)
         return texts[index] if index < len(texts) else None
 
 
@@ -48,7 +51,8 @@ class Completion:
 class Sampling:
     """How to sample; None leaves it to the endpoint. ``effort`` is how hard a reasoning model thinks ("low", "high").
 
-    ``n`` is how many texts an answer is to have; ``schema`` is a JSON schema that each is to fit.
+    ``n`` is how many texts an answer is to have; ``schema`` is a JSON schema that each is to fit. ``logprobs`` asks for
+    the log-probabilities of their tokens.
     """
 
     max_tokens: int | None = None
@@ -57,6 +61,7 @@ class Sampling:
     effort: str | None = None
     schema: Mapping[str, Any] | None = None
     n: int = 1
+    logprobs: bool = False
 
 
 FREE = Sampling()

@@ -11,6 +11,7 @@ from outpace.agent.proposal import ModelUsage
 
 _LENGTH = {"length", "max_tokens", "model_length", "max_output_tokens"}
 _STOP = {"stop", "eos", "eos_token", "end_turn", "stop_sequence"}
+_LEAST, _ROUNDING = -1e6, 1e-3  # of log-probabilities; what is as good as impossible is often told as -9999
 _SEEDS = 2**31  # llama.cpp takes 32 bits and keeps one value for "any"; 31 bits are understood everywhere
 
 
@@ -41,6 +42,8 @@ def request_of(messages: Sequence[Message], sampling: Sampling, *, limit_name: s
         request["reasoning_effort"] = sampling.effort
     if sampling.n > 1:
         request["n"] = sampling.n
+    if sampling.logprobs:
+        request["logprobs"] = True
     if sampling.schema is not None:
         schema = {"name": "answer", "schema": dict(sampling.schema), "strict": True}
         request["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -78,7 +81,18 @@ def _choice(choice: object) -> Choice:
     text = message.get("content") or message.get("refusal") or ""
     if not isinstance(text, str):
         raise Garbled(f"a message whose content is of type {type(text).__name__}, not text")
-    return Choice(text, "refusal" if message.get("refusal") else finish_of(choice.get("finish_reason")))
+    finish = "refusal" if message.get("refusal") else finish_of(choice.get("finish_reason"))
+    return Choice(text, finish, logprob_of(choice.get("logprobs")))
+
+
+def logprob_of(told: object) -> float | None:
+    """Return the mean log-probability of a token; None where none are told, or one of them makes no sense."""
+    tokens = told.get("content") if isinstance(told, Mapping) else None
+    if not isinstance(tokens, list) or not tokens:
+        return None
+    values = [_logprob(one.get("logprob")) if isinstance(one, Mapping) else None for one in tokens]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def finish_of(word: object) -> str:
@@ -132,6 +146,13 @@ def _count(value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _logprob(value: object) -> float | None:
+    """Return a logarithm of a probability, which is finite and, but for rounding, not above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST <= value < _ROUNDING:
+        return None
+    return min(0.0, float(value))
 
 
 def _price(value: object) -> float | None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from outpace.agent.models.base import FREE, Choice, Completion, Message, Sampling
+from outpace.agent.models.base import FREE, Completion, Message, Sampling
 from outpace.agent.models.chat import Garbled, Reply, answer_of, request_of, total_usage
 from outpace.agent.models.failures import (
     Endpoint,
@@ -36,6 +36,8 @@ _CONNECT_S = 10.0
 _SILENT_S, _SAY_EVERY_S = 1.0, 30.0
 MOST_BYTES = 8 * 2**20
 """The longest answer that is read, in bytes: some two million tokens. What goes on beyond that is no answer."""
+TOLD_BYTES = 8
+"""How many times as long it may be with log-probabilities: each token comes with a record of its own."""
 _NEARBY = {"localhost", "127.0.0.1", "::1"}
 _WITHOUT = {  # what can be left out where an endpoint does not take it, and what that means
     "seed": "no seed: its answers will not repeat",
@@ -192,7 +194,7 @@ class OpenAIModel:
         began = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
-                body = await _body(client, request, extra)
+                body = await _body(client, request, extra, MOST_BYTES * (TOLD_BYTES if sampling.logprobs else 1))
             self._met = True
             reply = answer_of(body)
         except openai.APIStatusError as error:
@@ -217,7 +219,7 @@ class OpenAIModel:
         usage = reply.usage
         if usage.cost_usd is None:
             usage = replace(usage, cost_usd=self.price(usage))
-        first, *others = [Choice(self._without_key(one.text), one.finish) for one in reply.choices]
+        first, *others = [replace(one, text=self._without_key(one.text)) for one in reply.choices]
         return Completion(
             text=first.text,
             model=reply.model or self._model,
@@ -225,6 +227,7 @@ class OpenAIModel:
             usage=usage,
             latency_s=latency_s,
             others=tuple(others),
+            logprob=first.logprob,
         )
 
     def _without_key(self, text: str) -> str:
@@ -250,15 +253,15 @@ class OpenAIModel:
         return self._client
 
 
-async def _body(client: "openai.AsyncOpenAI", request: dict[str, Any], extra: dict[str, Any]) -> bytes:
-    """Ask, and return the body of the answer; raises ``Garbled`` as soon as that is longer than ``MOST_BYTES``."""
+async def _body(client: "openai.AsyncOpenAI", request: dict[str, Any], extra: dict[str, Any], most: int) -> bytes:
+    """Ask, and return the body of the answer; raises ``Garbled`` as soon as that is longer than ``most`` bytes."""
     body = bytearray()
     create = client.chat.completions.with_streaming_response.create
     async with create(**request, extra_body=extra) as answer:
         async for part in answer.iter_bytes():
             body += part
-            if len(body) > MOST_BYTES:
-                raise Garbled(f"more than {MOST_BYTES >> 20} MiB in one answer")
+            if len(body) > most:
+                raise Garbled(f"more than {most >> 20} MiB in one answer")
     return bytes(body)
 
 

@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from outpace.agent.models.base import FREE, Choice, Completion, Message, Sampling
 from outpace.agent.proposal import ModelUsage
@@ -15,11 +15,15 @@ from outpace.errors import ModelPermanent, UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One scripted answer; ``match`` is a regular expression that the last user message must hold."""
+    """One scripted answer; ``match`` is a regular expression that the last user message must hold.
+
+    ``logprob`` is the mean log-probability of a token, told where it is asked for.
+    """
 
     text: str
     match: str | None = None
     finish: str = "stop"
+    logprob: float | None = None
 
 
 class _Line(BaseModel):
@@ -30,15 +34,16 @@ class _Line(BaseModel):
     text: str
     match: str | None = None
     finish: str = "stop"
+    logprob: FiniteFloat | None = None
 
 
 class ScriptedModel:
     """Gives each answer once, in order: the first that is left and fits the last user message.
 
     ``answers`` is a list of texts or ``Answer``s, or the path of a file of JSON lines
-    ``{"text": "…", "match": "optional regular expression", "finish": "stop"}``. With ``cycle`` the script starts over
-    when no answer that is left fits. A request for several answers (``Sampling.n``) takes as many as there are. It
-    costs nothing and counts no tokens.
+    ``{"text": "…", "match": "optional regular expression", "finish": "stop", "logprob": -0.3}``. With ``cycle`` the
+    script starts over when no answer that is left fits. A request for several answers (``Sampling.n``) takes as many as
+    there are. It costs nothing and counts no tokens.
 
     Raises:
         UsageError: the file cannot be read, or a line of it is not what is expected; a ``match`` is no expression.
@@ -60,7 +65,7 @@ class ScriptedModel:
         """Return the next answers; raises ``ModelPermanent`` when none is left that fits."""
         asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
         taken = (self._take(asked) for _ in range(max(1, sampling.n)))
-        answers = [Choice(answer.text, answer.finish) for answer in taken if answer is not None]
+        answers = [_choice(answer, sampling) for answer in taken if answer is not None]
         if not answers:
             raise ModelPermanent(
                 f"{self.name} has no answer for request {key}: {len(self._left)} of {len(self._script)} are left, "
@@ -69,7 +74,8 @@ class ScriptedModel:
             )
         first, usage = answers[0], ModelUsage(calls=1, cost_usd=0.0)
         others = tuple(answers[1:])
-        return Completion(text=first.text, model=self.name, finish=first.finish, usage=usage, others=others)
+        answered = Completion(text=first.text, model=self.name, finish=first.finish, logprob=first.logprob)
+        return replace(answered, usage=usage, others=others)
 
     def _take(self, asked: str) -> Answer | None:
         """Return the next answer that fits and cross it off, None where there is none."""
@@ -85,6 +91,10 @@ class ScriptedModel:
     def _next(self, asked: str) -> int | None:
         fits = (index for index in self._left if (pattern := self._script[index][1]) is None or pattern.search(asked))
         return next(fits, None)
+
+
+def _choice(answer: Answer, sampling: Sampling) -> Choice:
+    return Choice(answer.text, answer.finish, answer.logprob if sampling.logprobs else None)
 
 
 def _pattern(answer: Answer, number: int, script: str) -> re.Pattern[str] | None:
@@ -112,5 +122,5 @@ def _answer(line: str, path: Path, number: int) -> Answer:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"
-        text = f'{path}:{number}: {where}: {first["msg"]}. Expected {{"text": "…"}}, perhaps with match and finish.'
+        text = f'{path}:{number}: {where}: {first["msg"]}. Expected {{"text": "…"}}, perhaps match, finish, logprob.'
         raise UsageError(text) from None

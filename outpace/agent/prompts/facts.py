@@ -15,12 +15,14 @@ class Facts:
 
     ``python`` is the version of the interpreter, ``packages`` the versions of packages by the names that they are
     imported by, ``processor`` and ``gpu`` are names of models; an empty text where it is not known, or not there.
+    ``tunables``: whether the run tunes what programs declare tunable.
     """
 
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     processor: str = ""
     gpu: str = ""
+    tunables: bool = False
 
 
 def facts_of(packages: Sequence[str], *, here: bool = True) -> Facts:

@@ -7,7 +7,20 @@ that a task or a user can replace them as those of any other prompt.
 from collections.abc import Mapping
 from typing import Any
 
-GIVEN: Mapping[str, Mapping[str, Any]] = {}
+GIVEN: Mapping[str, Mapping[str, Any]] = {
+    "operator_draft": {"drafts": ["a plan -> 1.5"]},
+    "operator_fsr_compile": {"stage": "build", "failed": [1]},
+    "operator_fsr_correct": {"stage": "check", "failed": [1]},
+    "operator_fsr_fast": {"hints": [{"name": "a-feature", "text": "What to do."}]},
+    "operator_e1": {"thoughts": ["an idea", ""]},
+    "operator_e2": {"thoughts": ["an idea", ""]},
+    "operator_m1": {"thoughts": ["an idea"]},
+    "operator_m2": {"thoughts": ["an idea"]},
+    "operator_m3": {"thoughts": ["an idea"]},
+    "operator_s1": {"thoughts": ["an idea", ""]},
+    "operator_reevo_mutation": {"long": "advice", "short": ["a hint"]},
+    "reflect_reevo_long": {"long": "advice", "short": ["a hint"]},
+}
 """An example of what each template is given that is given anything, by ``operator_<name>`` or ``reflect_<name>``."""
 OPERATOR, REFLECT = "operator_{}.md.j2", "reflect_{}.md.j2"
 MOST = 1200

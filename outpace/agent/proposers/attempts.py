@@ -10,6 +10,7 @@ from outpace.agent.prompts.templates import figure
 from outpace.agent.proposal import Member, Proposal, Result
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal
+from outpace.tasks.tunables import TUNABLES
 
 LAST = 6
 """How many changes of one program a prompt tells."""
@@ -64,6 +65,8 @@ class Attempts:
         for result in results:
             if result.brief.number == 0:
                 self._start = result.proposal.candidate.id if result.proposal else None
+            elif result.brief.operator == TUNABLES:
+                continue  # nobody's idea: the last changes would all be other values
             elif result.evaluation is None or result.evaluation.status != "infra":  # our own fault says nothing
                 self._remember(result)
 

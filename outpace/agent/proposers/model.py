@@ -119,6 +119,7 @@ class ModelProposer:
                 failures.append(str(error))
                 messages += self._given_back(choice, error, brief)
             else:
+                detail |= {LOGPROB: choice.logprob} if choice.logprob is not None else {}
                 return self._proposal(brief, parent, edit, answers, {"refused": failures, "turns": turn + 1, **detail})
         raise ProposalError(f"{failures[-1]} (Asked twice; the first time: {failures[0]})")
 
@@ -143,7 +144,7 @@ class ModelProposer:
                 return shared if sample.index == 0 else replace(shared, usage=FREE_OF_CHARGE), choice
         sampling = replace(arm.sampling, seed=brief.seed)
         answer = await model.complete(messages, key=f"{brief.number}/{turn}", sampling=sampling)
-        return answer, Choice(answer.text, answer.finish)
+        return answer, Choice(answer.text, answer.finish, answer.logprob)
 
     async def _instructed(
         self, task: Task, brief: Brief, arm: Arm, tried: Tried, answers: list[Completion]
@@ -180,7 +181,7 @@ class ModelProposer:
     ) -> Completion:
         """Ask for words instead of a program, once for all briefs that share a request; note what it cost."""
         number = brief.sample.first if brief.sample else brief.number
-        sampling = replace(arm.sampling, seed=number, schema=None)
+        sampling = replace(arm.sampling, seed=number, schema=None, logprobs=False)
         answer = await self._models[arm.model].complete(messages, key=f"{number}/{kind}", sampling=sampling)
         answers.append(answer if number == brief.number else replace(answer, usage=FREE_OF_CHARGE))
         return answer
@@ -233,6 +234,8 @@ class ModelProposer:
 
 REFLECTION = "reflection"
 """In the detail of a proposal: what was answered to the question that the brief asked first."""
+LOGPROB = "logprob"
+"""In the detail of a proposal: the mean log-probability of a token of the answer that it came of, where it is known."""
 REFUSED = {"refusal", "content_filter"}
 """How an answer ends that the model, or who runs it, has held back."""
 FREE_OF_CHARGE = ModelUsage(cost_usd=0.0)

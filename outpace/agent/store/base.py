@@ -5,7 +5,7 @@ happens to the answer) → ``add_proposal`` (a candidate came of it; before it i
 or failed). Each call is one transaction that is on disk when it returns. Nothing is ever changed or deleted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -16,7 +16,7 @@ from outpace.agent.proposal import Brief, Member, Proposal, Result
 from outpace.evaluators.base import Evaluation, Noise
 from outpace.sandbox.base import Level
 from outpace.tasks.candidate import Candidate
-from outpace.tasks.spec import Goal, Split
+from outpace.tasks.spec import Goal, Objective, Split
 
 RunStatus = Literal["running", "finished", "stopped", "failed"]
 Outcome = Literal["won", "lost", "void"]
@@ -26,7 +26,8 @@ Outcome = Literal["won", "lost", "void"]
 class RunConfig:
     """Everything that defines a run, enough to resume it. ``task`` is what the user named (a name or a folder).
 
-    ``level`` is the least that must hold its candidates in the sandbox.
+    ``level`` is the least that must hold its candidates in the sandbox. ``objectives`` make its Pareto front, beside
+    the score; runs of older versions have none.
     """
 
     task: str
@@ -42,6 +43,7 @@ class RunConfig:
     level: Level = "B"
     strategy_params: Mapping[str, Any] = field(default_factory=dict)
     proposer_params: Mapping[str, Any] = field(default_factory=dict)
+    objectives: tuple[Objective, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,33 @@ class Entry:
     start: Evaluation | None
     proposer: str
     evaluations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A member of the Pareto front of a run, by candidate id, and the first brief that led to it."""
+
+    candidate: str
+    evaluation: Evaluation
+    brief: int
+    proposer: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFront:
+    """The Pareto front of a run by its score (the pessimistic end of the interval) and ``objectives``.
+
+    ``members`` are ordered by score, the best first; of those that are equal in everything there is the first.
+    ``ranked`` counts the members of the run with a score, ``unplaced`` those of them of which an objective is not
+    known, ``pruned`` what was left out because the front was too large.
+    """
+
+    objectives: tuple[Objective, ...]
+    members: tuple[Placed, ...]
+    ranked: int
+    unplaced: int
+    pruned: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +251,10 @@ class Ranks(Protocol):
 
     def top(self, run: str, n: int) -> list[Member]:
         """Return the run's best ``n`` members by rank, best first."""
+        ...
+
+    def front(self, run: str, objectives: Sequence[Objective], *, most: int = 256) -> RunFront:
+        """Return the run's Pareto front of at most ``most`` members; no program is loaded, nor all members at once."""
         ...
 
     def history(self, run: str) -> list[tuple[int, float]]:

@@ -19,6 +19,7 @@ from outpace.agent.store.base import Duel, Pending, Run, Store, Surprise, Verifi
 from outpace.agent.store.samples import GOAL, NOISE, config, judged, land, program, propose, refusal
 from outpace.errors import StoreError, UnknownName, UsageError
 from outpace.evaluators.base import Evaluation, Noise, Status
+from outpace.tasks.spec import Objective
 
 __all__ = [
     "GOAL",
@@ -377,6 +378,28 @@ class FindingContract:
         assert top[2].evaluation == judged(2.0)
         assert store.top(run.id, 2) == top[:2]
         assert store.top(run.id, 0) == []
+
+    def test_the_front_is_what_nothing_beats_in_everything(self, store: Store) -> None:
+        """By the pessimistic end and the objectives; each figure once, the earlier; what failed or lacks one is out."""
+        run, short = store.add_run(config()), Objective(metric="length", direction="minimise")
+        lengths = [9.0, 5.0, 5.0, 7.0, None, 1.0, 4.0]
+        for number, (score, length) in enumerate(zip([1.0, 2.0, 2.0, 3.0, 0.5, None, 4.0], lengths, strict=True)):
+            metrics = {} if length is None else {"length": length}
+            evaluation = replace(judged(score, "ok" if score else "wrong"), metrics=metrics)
+            land(store, run, program(f"x = {number}\n"), evaluation)
+        land(store, run, program("x = 1\n"), judged(2.0))
+        found = store.front(run.id, [short])
+        assert [one.candidate for one in found.members] == [program(f"x = {number}\n").id for number in (0, 1, 6)]
+        assert (found.objectives, found.ranked, found.unplaced, found.pruned) == ((short,), 6, 1, 0)
+        assert found.members[1].evaluation == store.evaluation(run.id, found.members[1].candidate)
+        assert [(one.brief, one.proposer, one.operator) for one in found.members[:2]] == [
+            (0, "model:small", "tune"),
+            (1, "model:small", "tune"),
+        ]
+        assert [one.candidate for one in store.front(run.id, []).members] == [program("x = 4\n").id]
+        bounded = store.front(run.id, [short], most=2)
+        assert ([one.brief for one in bounded.members], bounded.pruned) == ([0, 6], 1)
+        assert store.front(store.add_run(config()).id, [short]).members == ()
 
     def test_the_curve_tells_each_improvement(self, store: Store) -> None:
         """By evaluations made, strictly better only."""

@@ -1,19 +1,22 @@
 """The reading half of the store that people look at: the best, the curve, the family tree, the leaderboard."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
+from outpace.agent.front import Front, values_of
 from outpace.agent.proposal import Member, Result
-from outpace.agent.store.base import Entry, Run
+from outpace.agent.store.base import Entry, Placed, Run, RunFront
 from outpace.agent.store.codec import decode
 from outpace.agent.store.loading import result_rows
-from outpace.agent.store.reading import Reading
+from outpace.agent.store.reading import BATCH, Reading
 from outpace.agent.store.runs import Runs, run_of
-from outpace.agent.store.schema import best, members, programs, results, tallies
+from outpace.agent.store.schema import best, evaluations, members, programs, proposals, results, tallies
 from outpace.errors import UnknownName, UsageError
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.candidate import Candidate
+from outpace.tasks.spec import Objective
 
 PREFIX_DIGITS = 4
 HEX = frozenset("0123456789abcdef")
@@ -31,6 +34,26 @@ class Ranking(Runs, Reading):
             ids = connection.execute(query).scalars().all()
             found = self._load_members(connection, number, ids)
         return [found[candidate] for candidate in ids]
+
+    def front(self, run: str, objectives: Sequence[Objective], *, most: int = 256) -> RunFront:
+        """Return the run's Pareto front of at most ``most`` members; no program is loaded, nor all members at once."""
+        found, unplaced, ranked = Front[tuple[str, int]](most=most), 0, 0
+        query = select(members.c.candidate, members.c.evaluation, members.c.rank, evaluations.c.metrics)
+        query = query.join(evaluations, evaluations.c.number == members.c.evaluation)
+        with self._read() as connection:
+            number, _ = self._run(connection, run)
+            query = query.where(members.c.run == number, members.c.rank.is_not(None))
+            query = query.order_by(members.c.rank.desc(), members.c.seq).execution_options(yield_per=BATCH)
+            for row in connection.execute(query):
+                ranked += 1
+                values = values_of(row.rank, decode(row.metrics), objectives)
+                if values is None:
+                    unplaced += 1
+                else:
+                    found.add((row.candidate, row.evaluation), values)
+            placed = self._placed(connection, number, dict(one.member for one in found))
+        rest = {"ranked": ranked, "unplaced": unplaced, "pruned": found.pruned}
+        return RunFront(objectives=tuple(objectives), members=placed, **rest)
 
     def history(self, run: str) -> list[tuple[int, float]]:
         """Return the best-so-far curve: (evaluations, score) at each improvement."""
@@ -94,6 +117,23 @@ class Ranking(Runs, Reading):
         query = result_rows().where(results.c.run == run, results.c.candidate == candidate)
         rows = connection.execute(query.order_by(results.c.seq).limit(1)).all()
         return self._load_results(connection, run, rows)[0] if rows else None
+
+    def _placed(self, connection: Connection, run: int, judged: dict[str, int]) -> tuple[Placed, ...]:
+        """Return members of a front, in the order of ``judged`` (candidate to evaluation), with how they were made."""
+        proposal = and_(proposals.c.run == results.c.run, proposals.c.brief == results.c.brief)
+        query = select(results.c.candidate, results.c.brief, proposals.c.data).join(proposals, proposal)
+        query = query.where(results.c.run == run, results.c.candidate.in_(judged)).order_by(results.c.seq.desc())
+        made = {row.candidate: row for row in connection.execute(query)}  # the first result of each comes last
+        known = self._load_evaluations(connection, set(judged.values()))
+        return tuple(
+            Placed(
+                candidate=candidate,
+                evaluation=known[evaluation],
+                brief=made[candidate].brief,
+                **{name: decode(made[candidate].data)[name] for name in ("proposer", "operator")},
+            )
+            for candidate, evaluation in judged.items()
+        )
 
     def _entry(self, run: Run) -> Entry | None:
         """Return the line of a run's champion; None if the run never evaluated it."""

@@ -11,7 +11,7 @@ from outpace.agent.store.base import RunConfig
 from outpace.agent.store.codec import decode, encode, finite, pack, unpack
 from outpace.evaluators.base import Evaluation, Measurement, Stage
 from outpace.tasks.candidate import Candidate
-from outpace.tasks.spec import Goal
+from outpace.tasks.spec import Goal, Objective
 
 Row = Mapping[str, Any]
 MemberOf = Callable[[str], Member]
@@ -21,13 +21,15 @@ def config_to(config: RunConfig) -> str:
     """Return a run's configuration as JSON."""
     plain = {name: getattr(config, name) for name in RunConfig.__dataclass_fields__}
     plain |= {"goal": asdict(config.goal), "budget": config.budget.as_dict()}
+    plain["objectives"] = [asdict(one) for one in config.objectives]
     return encode(plain, what="config")
 
 
 def config_from(plain: Mapping[str, Any]) -> RunConfig:
     """Return what ``config_to`` was given, of its decoded JSON."""
     goal, budget = Goal(**plain["goal"]), Budget.from_dict(plain["budget"])
-    return RunConfig(**{**plain, "goal": goal, "budget": budget})
+    objectives = tuple(Objective(**one) for one in plain.get("objectives", ()))  # runs begun before there were any
+    return RunConfig(**{**plain, "goal": goal, "budget": budget, "objectives": objectives})
 
 
 def brief_to(brief: Brief) -> str:

@@ -9,7 +9,7 @@ from outpace.agent.store.base import Run, RunConfig, Store
 from outpace.errors import OutpaceError
 from outpace.evaluators.base import Evaluation, Measurement, Noise, Stage, Status
 from outpace.tasks.candidate import Candidate
-from outpace.tasks.spec import Goal
+from outpace.tasks.spec import Goal, Objective
 
 GOAL = Goal(kind="metric", name="gap", direction="minimise", unit="%", best_known=0.1)
 NOISE = Noise(clock="cpu", floor=0.1 + 0.2, wall=1 / 3, cpu=5e-324, pairs=24)
@@ -31,6 +31,7 @@ def config(task: str = "packing", **changes: Any) -> RunConfig:
         "level": "C",
         "strategy_params": {"islands": 3, "exploitation": 0.7},
         "proposer_params": {"names": ["a", "b"], "deep": {"on": True, "off": None}},
+        "objectives": (Objective(metric="length", direction="minimise"),),
     }
     return RunConfig(**fields | changes)
 

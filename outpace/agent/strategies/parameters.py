@@ -1,7 +1,7 @@
 """Checks of strategies' parameters and states."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outpace.errors import UsageError
@@ -19,6 +19,27 @@ def share(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and 0 <= value <= 1):
         raise UsageError(f"Strategy: {name} must be a number from 0 to 1, got {value!r}.")
     return float(value)
+
+
+def amount(name: str, value: float) -> float:
+    """Return ``value`` if it is a finite number of at least 0; raises ``UsageError``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"Strategy: {name} must be a number of at least 0, got {value!r}.")
+    return float(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Return ``value`` if it is a finite number above 0; raises ``UsageError``."""
+    if amount(name, value) == 0:
+        raise UsageError(f"Strategy: {name} must be a number above 0, got {value!r}.")
+    return float(value)
+
+
+def word(name: str, value: str, known: Sequence[str]) -> str:
+    """Return ``value`` if it is one of the words ``known``; raises ``UsageError``."""
+    if value not in known:
+        raise UsageError(f"Strategy: {name} must be one of {', '.join(known)}, got {value!r}.")
+    return value
 
 
 def asks_of(state: Mapping[str, Any]) -> int:

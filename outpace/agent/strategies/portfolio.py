@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from outpace.agent.proposal import Brief, Result
-from outpace.agent.strategies.base import Strategy
+from outpace.agent.strategies.base import Ranges, Strategy
 from outpace.agent.strategies.chance import brief_seed
 from outpace.agent.strategies.opening import opened
 from outpace.agent.strategies.parameters import asks_of, share, whole
@@ -45,6 +45,8 @@ class Portfolio:
 
     ``members`` names the strategies: a text such as ``islands,mcts``, a list, or a mapping to their parameters.
     """
+
+    RANGES: ClassVar[Ranges] = {"window": (100, 1000), "exploration": (0.01, 0.2)}
 
     def __init__(
         self,

@@ -1,9 +1,10 @@
 """A walk without a sense of direction: any program that works may be the next parent."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from outpace.agent.proposal import Brief, Member, Result
+from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
 from outpace.agent.strategies.parameters import asks_of, whole
 from outpace.tasks.spec import Goal
@@ -16,6 +17,8 @@ class RandomWalk:
     that does not beat it has learnt nothing from what it was told. Of more than ``pool`` programs an even sample is
     kept, so that memory stays bounded (reservoir sampling, Vitter 1985, algorithm R).
     """
+
+    RANGES: ClassVar[Ranges] = {"pool": (16, 1024)}
 
     def __init__(self, goal: Goal, *, seed: int = 0, pool: int = 256) -> None:
         """Start with an empty pool; raises ``UsageError`` for a pool that holds nothing."""

@@ -68,6 +68,21 @@ class SandboxContract(ProgramsContract):
         assert found.level in get_args(Level) and found.facts and (found.level == "A") == (not found.lacking)
         assert sandbox.missing(["numpy", "json", "no_such_package"]) == ["no_such_package"]
 
+    def test_the_peak_of_memory_is_told_from_outside(self, sandbox: Sandbox) -> None:
+        program = "def entry(mb):\n    held = bytearray(b'x') * (mb << 20)\n    return len(held)\n"
+
+        async def scenario(worker: Worker) -> list[float | None]:
+            told = []
+            for mb in (1, 60, 1):
+                assert (await worker.call({"mb": mb})).ok
+                told.append(worker.peak_mb())
+            await worker.close()
+            return [*told, worker.peak_mb()]
+
+        first, large, after, ended = run(with_worker(sandbox, program, scenario))
+        assert first is not None and large is not None
+        assert large - first == pytest.approx(59, abs=2) and after == large and ended is None
+
     def test_plain_data_goes_there_and_back(self, sandbox: Sandbox) -> None:
         replies, _ = run(session(sandbox, ECHO, [{"value": value} for value in [*VALUES, ARRAYS]]))
         answers = [reply.output["value"] for reply in replies[1:]]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from outpace.agent.prompts.operators import GIVEN
 from outpace.agent.prompts.render import rehearse, render
 from outpace.agent.prompts.templates import NAMES, Templates, templates_of
 from outpace.agent.proposal import Brief, Member
@@ -36,8 +37,14 @@ class Noting(Templates):
 def table(heading: str) -> dict[str, list[str]]:
     """Return the rows of a table of templates: the file, and the names beside it."""
     section = PAGE[PAGE.index(heading) :].split("\n## ")[0]
-    rows = re.findall(r"^\| `([\w.]+\.j2)` \| (.*) \|$", section, re.MULTILINE)
+    rows = re.findall(r"^\| `([\w.…]+\.j2)` \| (.*) \|$", section, re.MULTILINE)
     return {name: re.findall(r"`(\w+)`", names) for name, names in rows}
+
+
+def group(name: str) -> str:
+    """Return a name of a template as the page has it: those of one kind in one line."""
+    kind = name.partition("_")[0]
+    return f"{kind}_….md.j2" if kind in ("operator", "reflect", "tuner") else name
 
 
 def test_the_example_changes_what_the_page_says(tmp_path: Path) -> None:
@@ -63,13 +70,19 @@ def test_the_error_reads_as_on_the_page(tmp_path: Path) -> None:
 
 def test_the_page_lists_every_template() -> None:
     listed = re.findall(r"^\| `([\w.…]+\.j2)` \|", PAGE.split("## Change one part")[0], re.MULTILINE)
-    assert {name for name in NAMES if not name.startswith("tuner_")} == set(listed) - {"tuner_….md.j2"}
+    assert {group(name) for name in NAMES} == set(listed)
 
 
 def test_the_page_lists_every_name_that_is_given() -> None:
     noting = Noting()
     rehearse(TASK, noting)
-    assert table("## What templates are given") == {name: sorted(given) for name, given in noting.given.items()}
+    named: dict[str, list[str]] = {}
+    for name, given in noting.given.items():
+        assert named.setdefault(group(name), sorted(given)) == sorted(given)
+    shown = table("## What templates are given")
+    assert {name: names for name, names in shown.items() if name in named} == named
+    strategies = {f"{name}.md.j2": list(given) for name, given in GIVEN.items()}
+    assert {name: names for name, names in shown.items() if name not in named} == strategies
 
 
 def test_the_page_lists_every_block() -> None:
@@ -77,7 +90,7 @@ def test_the_page_lists_every_block() -> None:
     blocks = {
         name: re.findall(r"{% block (\w+) %}", (folder / name).read_text(encoding="utf-8"))
         for name in NAMES
-        if not name.startswith("tuner_")
+        if group(name) == name
     }
     assert table("| template | blocks") == blocks
 

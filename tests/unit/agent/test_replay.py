@@ -209,6 +209,7 @@ def test_a_replay_takes_everything_of_the_run() -> None:
         "strategy": "islands",
         "strategy_params": {"islands": 2},
         "seed": 7,
+        "objectives": (),
         "proposing": Proposing(models=("replay:R",)),
         "budget": Budget(evaluations=3),
         "sandbox": "zygote",

@@ -126,7 +126,7 @@ def test_a_change_is_a_proposal_and_the_judge_is_heard_in_the_next_brief(sandbox
     assert (first.operator, first.parents, first.thought, first.usage.calls) == ("edit", (START.id,), "The builtin.", 2)
     detail: Mapping[str, Any] = first.detail
     assert detail == {
-        "model": "scripted", "turns": 2, "refused": [], "line": 7, "sent": 2, "commands": ["ls", "edit"],
+        "model": "scripted", "turns": 2, "refused": [], "line": 7, "sent": 2, "left": 38, "commands": ["ls", "edit"],
     }  # fmt: skip
     proposer.tell([result(brief(7), first, score=3.5)])
     with pytest.raises(ProposalError, match=r"ended after 4 messages .the model has nothing left to try.*value 3.5"):

@@ -92,6 +92,9 @@ class Told:
     def pin(self, cores: Sequence[int]) -> None:
         self.inner.pin(cores)
 
+    def peak_mb(self) -> float | None:
+        return self.inner.peak_mb()
+
     def stderr(self) -> str:
         return self.inner.stderr()
 

@@ -59,7 +59,8 @@ def test_the_score_of_the_tutorial(metric: Path, solve: Callable[..., Any]) -> N
 
 def test_the_reference_lists_every_key_and_no_other() -> None:
     for table, keys in description.keys().items():
-        title = {"": "### Top level", "cases": "### [[cases]]"}.get(table, f"### [{table}]")
+        several = {name: f"### [[{name}]]" for name in ("cases", "features", "objectives")}
+        title = {"": "### Top level", **several}.get(table, f"### [{table}]")
         section = REFERENCE[REFERENCE.index(title) :].split("\n##")[0]
         assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(keys), table
 

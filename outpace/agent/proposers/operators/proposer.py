@@ -23,14 +23,25 @@ OTHERS = ("mutate", "crossover", "parametrise")
 SHARE = 0.06
 """Part of the briefs of a metric task that go to the other operators though there is something to tune."""
 EQUIVALENTS = {
+    "draft": ("parametrise", "mutate"),
+    "debug": ("mutate", "tune"),
+    "fsr_write": ("parametrise", "mutate"),
+    "fsr_compile": ("mutate", "tune"),
+    "fsr_correct": ("mutate", "tune"),
     "i1": ("parametrise", "mutate"),
     "e1": ("crossover", "parametrise", "mutate"),
     "e2": ("crossover", "mutate"),
     "m1": ("mutate",),
     "m2": ("tune", "mutate"),
     "m3": ("mutate",),
+    "s1": ("crossover", "mutate"),
+    "reevo_seed": ("parametrise", "mutate"),
+    "reevo_crossover": ("crossover", "mutate"),
+    "reevo_mutation": ("tune", "mutate"),
 }
 """Operators that strategies name for models, and what comes nearest to each here, in the order of trial."""
+FREE = ("versions", "improve", "fsr_fast")
+"""Operators that strategies name for models and that say nothing of the kind of change: the choice is ours."""
 TRIES = 12
 """How often chance may give a program that was proposed before."""
 
@@ -60,6 +71,7 @@ class OperatorsProposer:
             ProposalError: the named operator does not apply, or nothing is left to try.
         """
         memory = self._remember(task)
+        brief = replace(brief, operator=None) if brief.operator in FREE else brief
         proposal = self._serve(task, brief, memory)
         memory.note(proposal.candidate.id)
         return proposal
@@ -104,7 +116,7 @@ class OperatorsProposer:
 
     def _plan(self, brief: Brief, memory: Memory, rng: random.Random) -> Iterator[str]:
         """Yield operators in the order in which they are to be tried."""
-        others = [name for name in OTHERS if name != "crossover" or brief.inspirations]
+        others = [name for name in OTHERS if name != "crossover" or brief.parents[1:] or brief.inspirations]
         out = sum(operator == "parametrise" for operator, *_ in memory.flight.values())
         if memory.schedule.wanted > out:
             yield "parametrise"

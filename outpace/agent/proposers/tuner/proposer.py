@@ -176,6 +176,7 @@ class TunerProposer:
                 "refused": turns.refused,
                 "line": line.number,
                 "sent": line.sent,
+                "left": line.left,
                 "commands": turns.commands,
             },
             usage=total_usage([answer.usage for answer in turns.answers]),
