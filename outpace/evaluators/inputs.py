@@ -45,8 +45,10 @@ class Step:
 
     @property
     def separates(self) -> bool:
-        """Whether every rung has a level of its own there."""
-        return self.ladder is not None and len(self.ladder.levels()) == len(self.ladder.costs)
+        """Whether every rung has a level of its own there, in the order of the files."""
+        if self.ladder is None or self.ladder.misplaced():
+            return False
+        return len(self.ladder.levels()) == len(self.ladder.costs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

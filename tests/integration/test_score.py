@@ -73,14 +73,14 @@ def test_the_table_for_people_says_what_costs_are_and_whether_the_task_is_fit(in
 
 
 def test_inputs_grow_until_the_ladder_is_told_apart_and_give_a_case_to_paste(inversions: Path) -> None:
-    result = invoke("task", "inputs", inversions, "--from", "24", "--json")
+    result = invoke("task", "inputs", inversions, "--from", "48", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
     sizes = [step["params"]["length"] for step in found["steps"]]
-    assert sizes == [24 * 2**doubling for doubling in range(len(sizes))]
+    assert sizes == [48 * 2**doubling for doubling in range(len(sizes))]
     assert len(sizes) > 1
     assert found["separates"]
-    assert found["ended"] == "Every rung has a level of its own."
+    assert found["ended"] == "Every rung has a level of its own, in the order of the files."
     pasted = tomllib.loads(found["toml"])["cases"][0]
     assert pasted["params"] == {"length": sizes[-1]}
     with (inversions / "task.toml").open("a") as file:

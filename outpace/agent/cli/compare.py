@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outpace.agent.budget import Budget
-from outpace.agent.cli import comparison, proposing, records
+from outpace.agent.cli import proposing, records
 from outpace.agent.cli.cells import Showing
 from outpace.agent.cli.home import JsonOption, LevelOption, SandboxOption, known_level
 from outpace.agent.cli.run import (
@@ -221,6 +221,7 @@ def _known(folder: "Folder", plan: "Plan") -> dict["Key", float]:
 
 def _tell(folder: "Folder", plan: "Plan", *, pictures: bool, as_json: bool) -> None:
     """Write the reports, and say what is in them."""
+    from outpace.agent.cli import comparison
     from outpace.agent.compare.carry import replaced
     from outpace.agent.compare.plot import draw
 

@@ -84,10 +84,12 @@ def ending(result: "Grown") -> str:
     """Return why growing ended, in a sentence."""
     last = result.steps[-1]
     if last.separates:
-        return "Every rung has a level of its own."
+        return "Every rung has a level of its own, in the order of the files."
     assert result.chosen.ladder is not None
-    levels = text.counted(len(result.chosen.ladder.levels()), "level")
-    return f"The ladder is not told apart ({levels} at most on inputs that count): {last.limit or 'enough doublings'}."
+    ladder = result.chosen.ladder
+    order = ", out of order" if ladder.misplaced() else ""
+    levels = f"{len(ladder.levels())} of {text.counted(len(ladder.costs), 'level')}{order}"
+    return f"The ladder is not told apart ({levels}): {last.limit or 'that is the last size that is tried'}."
 
 
 def _conclusion(result: "Grown", names: Sequence[str]) -> Iterator[str]:

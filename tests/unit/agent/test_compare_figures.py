@@ -26,7 +26,7 @@ from outpace.tasks.spec import Goal
 
 GAP = Goal(kind="metric", name="gap", direction="minimise", unit="%")
 START = Candidate({"program.py": "START = 1\n"})
-TASK = Compared(task="packing", name="packing", fingerprint="f" * 16, start=START.id)
+TASK = Compared(task="packing", name="packing", fingerprint="f" * 16, start=START.id, heldout=True)
 PLAN = Plan(
     tasks=(TASK,),
     entrants=(Entrant(strategy="good"), Entrant(strategy="random"), Entrant(strategy="best_of_n")),

@@ -100,7 +100,7 @@ def test_settings_are_drawn_where_a_strategy_states_ranges() -> None:
     assert [one.draw for one in mine] == [0, 1, 2, 3]
     assert {one.family for one in mine} == {f"{RANGED}:width=3"}
     assert all(one.strategy_params["width"] == 3 for one in mine)
-    assert [one.draw for one in plan.entrants if one.strategy == "random"] == [0], "what has no ranges is not drawn"
+    assert [one.draw for one in plan.entrants if one.strategy == "best_of_n"] == [0], "what has no ranges is not drawn"
 
 
 @pytest.mark.parametrize(

@@ -136,3 +136,10 @@ def test_a_rung_that_breaks_ends_the_growth_and_a_wrong_one_is_an_error(clockwor
     errs = program(40, "return x + 1 if size < 8 else 0")
     with pytest.raises(TaskError, match=r"rung '2_errs' fails \(wrong\)"):
         growth(clockwork, [*rungs(40), Rung("2_errs", errs)])
+
+
+def test_rungs_in_another_order_than_their_files_are_not_told_apart(clockwork: Any) -> None:
+    found, _ = growth(clockwork, rungs(20, 40), replace(SIZED, params={"size": 16}))
+    assert len(found.steps) == 2
+    assert found.chosen.ladder is not None
+    assert found.chosen.ladder.misplaced() == [("1_rung", "2_rung")]
