@@ -6,7 +6,7 @@ import os
 import platform
 import struct
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Counter:
         self._files: list[int] = []
         try:
             for thread in Path(f"/proc/{pid}/task").iterdir():
-                self._files.append(_opened(int(thread.name), event))
+                with suppress(ProcessLookupError):  # a thread may end while we look
+                    self._files.append(_opened(int(thread.name), event))
         except BaseException:
             self.close()
             raise

@@ -219,5 +219,5 @@ def test_export_writes_nothing_outside_its_folder(path: str) -> None:
 def test_commands_are_those_of_the_entry_point() -> None:
     assert set(typer.main.get_command(app).commands) == {  # type: ignore[attr-defined]
         *("run", "resume", "runs", "leaderboard", "report", "show", "diff", "export", "verify", "doctor", "task"),
-        *("front", "compare", "ask", "tell", "serve", "mcp"),
+        *("front", "compare", "score", "strategies", "ask", "tell", "serve", "mcp"),
     }
