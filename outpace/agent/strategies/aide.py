@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
+from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.guided import WORDS
-from outpace.agent.strategies.parameters import asks_of, share, whole
+from outpace.agent.strategies.parameters import share, whole
 from outpace.tasks.spec import Goal
 
 LEAVES = 32
@@ -30,7 +31,7 @@ class _Leaf:
     depth: int
 
 
-class Aide:
+class Aide(Counted):
     """Drafts new programs first, then debugs a failed leaf of the tree or improves the best program.
 
     After AIDE (Jiang et al. 2025, https://arxiv.org/abs/2502.13138), with its constants. The first ``drafts`` asks want
@@ -53,7 +54,7 @@ class Aide:
         self, goal: Goal, *, seed: int = 0, drafts: int = 5, debug_share: float = 0.5, debug_depth: int = 3
     ) -> None:
         """Start with an empty tree; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._drafts = whole("drafts", drafts, least=0)
         self._share = share("debug_share", debug_share)
         self._depth = whole("debug_depth", debug_depth, least=0)
@@ -64,13 +65,6 @@ class Aide:
         self._leaves: dict[int, _Leaf] = {}  # by number, oldest first
         self._grown = 0  # leaves so far
         self._taken: set[int] = set()  # leaves that are being mended
-        self._asks = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        if self._start is None or self._best is None:
-            return []
-        return [self._next(self._start, self._best) for _ in range(n)]
 
     def tell(self, results: Sequence[Result]) -> None:
         """Grow the tree: a better program is the best, a failed one a leaf, and what was mended is a leaf no more."""
@@ -93,11 +87,11 @@ class Aide:
 
     def state(self) -> Mapping[str, Any]:
         """Return the number of asks, and which leaves are being mended: at most as many as are kept."""
-        return {"asks": self._asks, "taken": sorted(self._taken)}
+        return {**super().state(), "taken": sorted(self._taken)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after that many asks; leaves whose mending was told since then are gone."""
-        self._asks = asks_of(state)
+        super().restore(state)
         self._taken = {number for number in state.get("taken", ()) if number in self._leaves}
 
     def _fail(self, result: Result, member: Member) -> None:
@@ -117,8 +111,12 @@ class Aide:
             del self._leaves[oldest]
             self._taken.discard(oldest)
 
-    def _next(self, start: Member, best: Member) -> Brief:
-        self._asks += 1
+    def _ready(self) -> bool:
+        return self._start is not None and self._best is not None
+
+    def _next(self) -> Brief:
+        start, best = self._start, self._best
+        assert start is not None and best is not None
         chance = stream(self._seed, self._asks)
         if self._asks <= self._drafts:
             return self._draft(start)

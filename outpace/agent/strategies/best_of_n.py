@@ -1,15 +1,14 @@
 """No search at all: every program is made of the starting program, and the best of them counts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.chance import brief_seed
-from outpace.agent.strategies.parameters import asks_of, whole
+from outpace.agent.strategies.counted import Counted
 from outpace.tasks.spec import Goal
 
 
-class BestOfN:
+class BestOfN(Counted):
     """Asks for changes of the starting program, each independent of all others.
 
     What sampling alone reaches: the baseline that any search has to beat for the same number of evaluations (Brown et
@@ -18,13 +17,8 @@ class BestOfN:
 
     def __init__(self, goal: Goal, *, seed: int = 0) -> None:
         """Wait for the starting program."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._start: Member | None = None
-        self._asks = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        return [self._next(self._start) for _ in range(n)] if self._start else []
 
     def tell(self, results: Sequence[Result]) -> None:
         """Learn the starting program; nothing else matters."""
@@ -33,14 +27,9 @@ class BestOfN:
             if result.brief.number == 0 and result.proposal and found and found.standing(self._goal) is not None:
                 self._start = Member(result.proposal.candidate, found)
 
-    def state(self) -> Mapping[str, Any]:
-        """Return the number of asks."""
-        return {"asks": self._asks}
+    def _ready(self) -> bool:
+        return self._start is not None
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on after that many asks."""
-        self._asks = asks_of(state)
-
-    def _next(self, start: Member) -> Brief:
-        self._asks += 1
-        return Brief(number=self._asks, parents=(start,), seed=brief_seed(self._seed, self._asks))
+    def _next(self) -> Brief:
+        assert self._start is not None
+        return Brief(number=self._asks, parents=(self._start,), seed=brief_seed(self._seed, self._asks))

@@ -1,12 +1,13 @@
 """Evolution of heuristics: thoughts beside programs, and named ways of making the next ones."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from outpace.agent.proposal import Brief, EditMode, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
-from outpace.agent.strategies.parameters import asks_of, whole
+from outpace.agent.strategies.counted import Counted
+from outpace.agent.strategies.parameters import whole
 from outpace.agent.strategies.population import Entry, Population, entry_of
 from outpace.errors import UsageError
 from outpace.tasks.spec import Goal
@@ -25,7 +26,7 @@ MOST_THOUGHT = 300
 """Characters of a thought that are kept beside its program and shown with it."""
 
 
-class Eoh:
+class Eoh(Counted):
     """A small population by rank, and operators that take turns.
 
     After EoH (Liu et al. 2024, ICML, https://arxiv.org/abs/2401.02051). The first ``initial`` asks are i1, a program
@@ -56,18 +57,14 @@ class Eoh:
 
         ``initial`` is ``2 * size`` by default. A name that stands several times in ``operators`` has as many turns.
         """
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._size = whole("size", size, least=1)
         self._parents = whole("parents", parents, least=1)
         self._operators = _operators(operators)
         self._initial = 2 * size if initial is None else whole("initial", initial, least=0)
         self._population = Population(size)
         self._start: Entry | None = None
-        self._asks = self._told = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        return [self._next(self._start) for _ in range(n)] if self._start else []
+        self._told = 0
 
     def tell(self, results: Sequence[Result]) -> None:
         """Let good candidates wait for the next survival, which comes after every ``size`` results."""
@@ -83,18 +80,13 @@ class Eoh:
             if self._told % self._size == 0:
                 self._population.survive()
 
-    def state(self) -> Mapping[str, Any]:
-        """Return the number of asks."""
-        return {"asks": self._asks}
+    def _ready(self) -> bool:
+        return self._start is not None
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on after that many asks."""
-        self._asks = asks_of(state)
-
-    def _next(self, start: Entry) -> Brief:
-        self._asks += 1
+    def _next(self) -> Brief:
+        assert self._start is not None
         operator = self._operator()
-        parents = [start] if operator == "i1" else self._drawn(operator)
+        parents = [self._start] if operator == "i1" else self._drawn(operator)
         given = {} if operator == "i1" else {"thoughts": [entry.thought for entry in parents]}
         return Brief(
             number=self._asks,

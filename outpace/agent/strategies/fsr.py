@@ -1,15 +1,16 @@
 """A staged search: programs that compile, then programs that are right, then fast ones, with features to try."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
+from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.ensemble import gain
 from outpace.agent.strategies.guided import WORDS
 from outpace.agent.strategies.hints import Hints, hints_for
-from outpace.agent.strategies.parameters import asks_of, whole
+from outpace.agent.strategies.parameters import whole
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal
 
@@ -25,7 +26,7 @@ BESIDE = 2
 """Further failed programs that a prompt shows."""
 
 
-class Fsr:
+class Fsr(Counted):
     """Rounds of ``width`` programs: all failed, they go back with their errors; else the best is made faster.
 
     Feature Search and Reinforcement (Chen et al. 2025, "CUDA-LLM", https://arxiv.org/abs/2506.09092), where a feature
@@ -48,7 +49,7 @@ class Fsr:
         self, goal: Goal, *, seed: int = 0, width: int = 5, hints: int = 2, mends: int = 3, target: str = "python"
     ) -> None:
         """Start before the first round; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._width = whole("width", width, least=1)
         self._named = whole("hints", hints, least=0)
         self._mends = whole("mends", mends, least=0)
@@ -61,13 +62,6 @@ class Fsr:
         self._failed: dict[str, Member] = {}  # of this round, by the candidate's id
         self._barren, self._closest = 0, FARTHEST  # rounds in a row whose mending led no further than the closest yet
         self._back: list[Member] = []  # of the last round, to be mended: what came furthest first
-        self._asks = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs of the stage that the search is in; none before the starting program has been told."""
-        if self._start is None or self._best is None:
-            return []
-        return [self._next(self._start, self._best) for _ in range(n)]
 
     def tell(self, results: Sequence[Result]) -> None:
         """Count each result to the round, and end the round when it is full."""
@@ -81,14 +75,6 @@ class Fsr:
             self._mended |= result.brief.note.get("stage") in MENDING
             if self._told >= self._width:
                 self._turn()
-
-    def state(self) -> Mapping[str, Any]:
-        """Return the number of asks."""
-        return {"asks": self._asks}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on after that many asks."""
-        self._asks = asks_of(state)
 
     def _meet(self, result: Result) -> None:
         """Keep the best, and the failed programs of the round; a valid program met before counts for nothing."""
@@ -117,8 +103,12 @@ class Fsr:
             self._back = failed
         self._told, self._valid, self._mended, self._failed = 0, False, False, {}
 
-    def _next(self, start: Member, best: Member) -> Brief:
-        self._asks += 1
+    def _ready(self) -> bool:
+        return self._start is not None and self._best is not None
+
+    def _next(self) -> Brief:
+        start, best = self._start, self._best
+        assert start is not None and best is not None
         if self._back:
             return self._mending(best)
         return self._faster(best) if self._found else self._written(start)

@@ -2,15 +2,16 @@
 
 import math
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.archive import Elite
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
+from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.features import evolving
-from outpace.agent.strategies.parameters import asks_of, positive, whole
+from outpace.agent.strategies.parameters import positive, whole
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal
 
@@ -117,7 +118,7 @@ class Island:
         return list(drawn.values())
 
 
-class FunSearch:
+class FunSearch(Counted):
     """Asks for the next version of a function whose earlier versions it shows, the worst first.
 
     After Romera-Paredes et al. 2024 ("Mathematical discoveries from program search with large language models", Nature
@@ -153,7 +154,7 @@ class FunSearch:
         evaluations: int = 200,
     ) -> None:
         """Start with an empty population; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._islands = [Island() for _ in range(whole("islands", islands, least=1))]
         self._versions = whole("functions_per_prompt", functions_per_prompt, least=1)
         self._temperature, self._period = (
@@ -162,11 +163,7 @@ class FunSearch:
         )
         usual = max(TRIES * islands, whole("evaluations", evaluations, least=1) // RESETS)
         self._interval = usual if reset_interval is None else whole("reset_interval", reset_interval, least=0)
-        self._asks = self._told = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        return [self._next() for _ in range(n)] if self._islands[0].clusters else []
+        self._told = 0
 
     def tell(self, results: Sequence[Result]) -> None:
         """Put each good candidate on the island that asked for it; the starting program on all."""
@@ -178,16 +175,10 @@ class FunSearch:
             if self._interval and self._told % self._interval == 0:
                 self._reset()
 
-    def state(self) -> Mapping[str, Any]:
-        """Return the number of asks."""
-        return {"asks": self._asks}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on after that many asks."""
-        self._asks = asks_of(state)
+    def _ready(self) -> bool:
+        return bool(self._islands[0].clusters)
 
     def _next(self) -> Brief:
-        self._asks += 1
         chance = stream(self._seed, self._asks)
         number = int(chance.random() * len(self._islands))
         island = self._islands[number]

@@ -9,8 +9,9 @@ from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.archive import Archive, Elite
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
+from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.features import Cells, Features, chosen
-from outpace.agent.strategies.parameters import asks_of, share, whole
+from outpace.agent.strategies.parameters import share, whole
 from outpace.tasks.spec import Feature, Goal
 
 GLOBAL_SHARE = 0.25  # of the exploiting asks, how many start from the best of all islands
@@ -24,7 +25,7 @@ class _Island:
     settled: int = 0
 
 
-class Islands:
+class Islands(Counted):
     """Several small archives that mostly evolve apart.
 
     After AlphaEvolve (Novikov et al. 2025, https://arxiv.org/abs/2506.13131), whose database joins MAP-Elites with
@@ -63,7 +64,7 @@ class Islands:
         most_islands: int = 8,
     ) -> None:
         """Start with an empty population; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._islands = [_Island() for _ in range(whole("islands", islands, least=1))]
         self._exploitation = share("exploitation", exploitation)
         self._interval = whole("migration_interval", migration_interval, least=1)
@@ -75,13 +76,7 @@ class Islands:
         self._features: Features | None = None
         self._start: Elite | None = None
         self._best = float("-inf")
-        self._asks = self._told = self._barren = self._settled = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        if self._features is None:
-            return []
-        return [self._next() for _ in range(n)]
+        self._told = self._barren = self._settled = 0
 
     def tell(self, results: Sequence[Result]) -> None:
         """Put each good candidate on the island that asked for it; the starting program on all."""
@@ -96,16 +91,10 @@ class Islands:
             if self._barren >= self._patience > 0:
                 self._settle()
 
-    def state(self) -> Mapping[str, Any]:
-        """Return the number of asks."""
-        return {"asks": self._asks}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on after that many asks."""
-        self._asks = asks_of(state)
+    def _ready(self) -> bool:
+        return self._features is not None
 
     def _next(self) -> Brief:
-        self._asks += 1
         chance = stream(self._seed, self._asks)
         island = (self._asks - 1) % len(self._islands)
         parent = self._parent(island, chance)

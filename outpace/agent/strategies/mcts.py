@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from outpace.agent.proposal import Brief, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
-from outpace.agent.strategies.parameters import amount, asks_of, share, whole, word
+from outpace.agent.strategies.counted import Counted
+from outpace.agent.strategies.parameters import amount, share, whole, word
 from outpace.agent.strategies.population import Entry, entry_of
 from outpace.agent.strategies.tree import Flight, Node, Scores, Tree, p_ucb, uct
 from outpace.tasks.spec import Goal
@@ -29,7 +30,7 @@ _NOTE = "mcts"
 _WHOLE = {"i1", "e1", "e2", "s1"}  # programs that are written anew come whole
 
 
-class Mcts:
+class Mcts(Counted):
     """A tree whose nodes are the programs that were right, none ever discarded.
 
     After MCTS-AHD (Zheng et al. 2025, ICML, https://arxiv.org/abs/2501.08603). A round goes down from the root by UCT,
@@ -57,21 +58,17 @@ class Mcts:
         alpha: float = 0.5,
     ) -> None:
         """Start with an empty tree; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._evaluations = whole("evaluations", evaluations, least=1)
         self._selection = word("selection", selection, ("uct", "p_ucb"))
         usual = LAMBDA if selection == "uct" else C
         self._exploration = amount("exploration", usual if exploration is None else exploration)
         self._alpha = share("alpha", alpha)
         self._tree, self._elites = Tree(), list[Entry]()  # the best first
-        self._asks = self._evaluated = 0
+        self._evaluated = 0
         self._round = (0, 0)  # its leaf, and as bits the depths above at which one child more is asked for
         self._left: list[tuple[Node, str]] = []  # what is still to be asked in this round, the next one last
         self._flight = Flight()
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        return [self._next() for _ in range(n)] if self._tree.root.children else []
 
     def tell(self, results: Sequence[Result]) -> None:
         """Grow the tree by what is right and new; all else counts as a visit from which nothing came."""
@@ -82,19 +79,21 @@ class Mcts:
 
     def state(self) -> Mapping[str, Any]:
         """Return the number of asks, the round under way with how much of it is left, and what is in flight."""
-        return {"asks": self._asks, "round": [*self._round, len(self._left)], "out": self._flight.out()}
+        return {**super().state(), "round": [*self._round, len(self._left)], "out": self._flight.out()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after that many asks; some of what was in flight then has been told since."""
-        self._asks = asks_of(state)
+        super().restore(state)
         leaf, wider, left = state.get("round", (0, 0, 0))
         self._round, self._left = (leaf, wider), _steps(self._tree.nodes[leaf], wider)[:left]
         for ask, number in state.get("out", ()):
             if not self._flight.landed(ask):
                 self._flight.send(ask, self._tree.nodes[number])
 
+    def _ready(self) -> bool:
+        return bool(self._tree.root.children)
+
     def _next(self) -> Brief:
-        self._asks += 1
         if self._asks <= len(OPENING):
             node, operator = self._tree.root, OPENING[self._asks - 1]
         else:

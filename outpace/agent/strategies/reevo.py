@@ -2,14 +2,15 @@
 
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
-from outpace.agent.strategies.parameters import asks_of, share, whole
+from outpace.agent.strategies.counted import Counted
+from outpace.agent.strategies.parameters import share, whole
 from outpace.agent.strategies.population import Entry, entry_of, in_short
 from outpace.tasks.spec import Goal
 
@@ -21,7 +22,7 @@ TRIALS = 100
 """How often two programs are drawn until they differ in score."""
 
 
-class Reevo:
+class Reevo(Counted):
     """Crossover of a worse and a better program after a word on the difference; mutation of the best after all words.
 
     After ReEvo (Ye et al. 2024, NeurIPS, https://arxiv.org/abs/2402.01145). The first ``initial`` asks are variations
@@ -45,7 +46,7 @@ class Reevo:
         mutation: float = 0.5,
     ) -> None:
         """Start with nothing learnt; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._size = whole("size", size, least=1)
         self._initial = whole("initial", initial, least=0)
         self._round = size + int(size * share("mutation", mutation))
@@ -54,13 +55,7 @@ class Reevo:
         self._best: Entry | None = None
         self._short: deque[str] = deque(maxlen=size)  # the latest short reflections, oldest first
         self._long = ""
-        self._asks = self._told = 0
-
-    def ask(self, n: int) -> list[Brief]:
-        """Return ``n`` briefs; none before the starting program has been told."""
-        if self._start is None or self._best is None:
-            return []
-        return [self._next(self._start, self._best) for _ in range(n)]
+        self._told = 0
 
     def tell(self, results: Sequence[Result]) -> None:
         """Keep good candidates of about the last round, the best of all, and what was said."""
@@ -70,14 +65,6 @@ class Reevo:
                 self._keep(entry)
                 self._start = entry.member if result.brief.number == 0 else self._start
             self._listen(result)
-
-    def state(self) -> Mapping[str, Any]:
-        """Return the number of asks."""
-        return {"asks": self._asks}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on after that many asks."""
-        self._asks = asks_of(state)
 
     def _keep(self, entry: Entry) -> None:
         """Let a program in and the oldest out: as many stay as were asked for first, after the first round a round."""
@@ -98,8 +85,12 @@ class Reevo:
         elif result.brief.reflect == SHORT and (hint := in_short(said, MOST_SHORT)) not in self._short:
             self._short.append(hint)
 
-    def _next(self, start: Member, best: Entry) -> Brief:
-        self._asks += 1
+    def _ready(self) -> bool:
+        return self._start is not None and self._best is not None
+
+    def _next(self) -> Brief:
+        start, best = self._start, self._best
+        assert start is not None and best is not None
         turn = self._asks - 1 - self._initial
         if turn >= 0 and (place := turn % self._round) >= self._size:
             return self._mutated(best.member, first=place == self._size)
