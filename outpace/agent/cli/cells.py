@@ -59,6 +59,9 @@ class Showing:
         else:
             print(plain(line), file=sys.stderr, flush=True)
 
+    def tick(self) -> None:
+        """Nothing here shows time by itself: the status line turns on its own."""
+
     def begins(self, cell: "Cell") -> None:
         """A run begins, or is gone on with."""
         self._began, self._last = time.monotonic(), None

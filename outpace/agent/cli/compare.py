@@ -1,9 +1,7 @@
 """``outpace compare``: strategies on tasks at equal budgets, as a table, a report and curves."""
 
 import asyncio
-import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +13,13 @@ from outpace.agent.budget import Budget
 from outpace.agent.cli import proposing, records
 from outpace.agent.cli.cells import Showing
 from outpace.agent.cli.home import JsonOption, LevelOption, SandboxOption, known_level
+from outpace.agent.cli.interrupting import heard, interruptible
 from outpace.agent.cli.run import (
-    KILL_GRACE_S,
     CallsOption,
     EvaluationsOption,
     TokensOption,
     UsdOption,
     WorkersOption,
-    heard,
 )
 from outpace.agent.cli.text import plain
 from outpace.errors import MissingPackage, OutpaceError, UsageError
@@ -180,28 +177,9 @@ async def _sitting(folder: "Folder", plan: "Plan", showing: Showing) -> bool:
     """Carry on until all is done; the first Ctrl-C (or SIGTERM) stops cleanly, the second at once."""
     from outpace.agent.compare.carry import Sitting, carried_on
 
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     sitting = Sitting(watch=showing.see, begins=showing.begins, ends=showing.ends)
-    work = asyncio.ensure_future(carried_on(folder, plan, sitting=sitting, stop=stop))
-
-    def interrupt() -> None:
-        if stop.is_set():
-            work.cancel()
-            loop.call_later(KILL_GRACE_S, os._exit, 130)
-            return
-        stop.set()
-        showing.note("Stopping: waiting for what is being evaluated. Once more to kill it.")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt)
-    try:
-        with heard(showing):
-            return await work
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    with heard(showing):
+        return await interruptible(lambda stop: carried_on(folder, plan, sitting=sitting, stop=stop), showing)
 
 
 def _known(folder: "Folder", plan: "Plan") -> dict["Key", float]:

@@ -2,16 +2,12 @@
 
 import asyncio
 import json
-import logging
-import os
 import re
 import shlex
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +26,7 @@ from outpace.agent.cli.home import (
     opened,
     resolve_home,
 )
+from outpace.agent.cli.interrupting import heard, interruptible
 from outpace.agent.cli.progress import Display, choose_display
 from outpace.agent.cli.text import plain
 from outpace.agent.home import default_home
@@ -46,7 +43,6 @@ app = typer.Typer()
 
 Begin = Callable[[Callable[["Progress"], None], asyncio.Event], Awaitable["Report"]]
 OPERATORS = "operators"
-TICK_S = 1.0
 REASONS, KIND = 5, 48
 """How many reasons of failed proposals are told while a run goes on, and how many characters make one of them."""
 REMEDIES = {
@@ -54,7 +50,6 @@ REMEDIES = {
     "The model refused": "If that goes on: another model, or other words in the statement of the task.",
     "it is empty": "If that goes on: look at how the endpoint serves this model (its chat template, its token limit).",
 }
-KILL_GRACE_S = 5.0  # after the second Ctrl-C: what has not let go by then is left to the kernel
 
 AS_GIVEN = ("task", "strategy", "seed", "workers", "sandbox", "unmeasured")
 BOUNDS = ("minutes", "evaluations", "model_calls", "tokens", "usd")
@@ -154,10 +149,11 @@ def _begin(options: "RunOptions", home: Path, *, as_json: bool) -> None:
     from outpace.agent.evolve import open_run, start_run
 
     if options.proposing.kind == "outside":
-        return _say_open(asyncio.run(open_run(options, home=home)), as_json=as_json)
+        _say_open(asyncio.run(open_run(options, home=home)), as_json=as_json)
+        return
     display = choose_display(as_json=as_json)
     report = _sit(lambda watch, stop: start_run(options, home=home, watch=watch, stop=stop), display, home=home)
-    return _finish(report, home, as_json=as_json)
+    _finish(report, home, as_json=as_json)
 
 
 @app.command("resume")
@@ -218,39 +214,13 @@ def _sit(begin: Begin, display: Display, *, home: Path) -> "Report":
 
 
 async def _sitting(begin: Begin, display: Display, home: Path) -> "Report":
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     with display, heard(display):
         watch = _Watch(display)
-        task = asyncio.ensure_future(begin(watch, stop))
-
-        def interrupt() -> None:
-            if task.cancelling():
-                display.__exit__(None, None, None)
-                os._exit(130)
-            if stop.is_set():
-                task.cancel()
-                loop.call_later(KILL_GRACE_S, os._exit, 130)
-                return
-            stop.set()
-            display.note("Stopping: waiting for what is being evaluated. Once more to kill it.")
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
         try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=TICK_S)
-                display.tick()
-            return task.result()
-        except asyncio.CancelledError:
-            _say_stored(watch, home)
-            raise KeyboardInterrupt from None
-        except OutpaceError:
+            return await interruptible(lambda stop: begin(watch, stop), display)
+        except (OutpaceError, KeyboardInterrupt):
             _say_stored(watch, home)
             raise
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
 
 @dataclass(slots=True)
@@ -288,37 +258,6 @@ class _Watch:
         self.reasons.add(kind)
         remedy = next((f" {said}" for sign, said in REMEDIES.items() if sign in reason), "")
         self.display.note(plain(f"Brief {number} gave no candidate: {reason}{remedy}"))
-
-
-class Speaks(Protocol):
-    """Says something beside the progress."""
-
-    def note(self, line: str) -> None:
-        """Say it."""
-        ...
-
-
-class _Said(logging.Handler):
-    """Leads what our loggers warn of to the display: that an endpoint is waited for, say."""
-
-    def __init__(self, display: Speaks) -> None:
-        super().__init__(logging.WARNING)
-        self._display = display
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Say it beside the progress."""
-        self._display.note(plain(record.getMessage()))
-
-
-@contextmanager
-def heard(display: Speaks) -> Iterator[None]:
-    """Lead warnings to the display while the block lasts."""
-    handler, logger = _Said(display), logging.getLogger("outpace")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _say_open(run: "Run", *, as_json: bool) -> None:
