@@ -44,14 +44,15 @@ class Proposing:
     models themselves; without any, rewriting operators propose. ``proposer`` is ``editor`` (a model answers each brief
     with an edit), ``tuner`` (a model works on a program with tools) or ``outside`` (whoever asks for briefs and submits
     programs); None follows from the models. ``operators`` are the rewriting operators to choose from (default: all).
-    ``sampling`` holds for all models; ``temperatures``, ``efforts`` and
-    ``edit_modes`` make an arm of each combination. ``ensemble`` is how arms are chosen: ``shares``, ``bandit``, or
-    ``stagnation`` (``stagnation=40`` with its patience). ``samples`` answers are asked for in one request. With
-    ``repair`` a program that fails goes back once with its error. A share ``profile`` of the prompts holds a profile of
-    the parent. While good programs declare parameters, a share ``tunables`` of the briefs tunes these without a model
-    (editor and operators). ``in_flight`` is how many answers are waited for at a time. A tuner's conversation has at
-    most ``messages`` of the model, and sends at most about ``window`` tokens. ``prompts`` is a folder whose templates
-    replace ours; with ``meta_prompting`` the instructions evolve too. ``vllm_python`` is the interpreter that has vLLM.
+
+    ``sampling`` holds for all models; ``temperatures``, ``efforts`` and ``edit_modes`` make an arm of each combination.
+    ``ensemble`` is how arms are chosen: ``shares``, ``bandit``, or ``stagnation`` (``stagnation=40`` with its
+    patience). ``samples`` answers are asked for in one request. With ``repair`` a program that fails goes back once
+    with its error. A share ``profile`` of the prompts holds a profile of the parent. While good programs declare
+    parameters, a share ``tunables`` of the briefs tunes these without a model (editor and operators). ``in_flight`` is
+    how many answers are waited for at a time. A tuner's conversation has at most ``messages`` of the model, and sends
+    at most about ``window`` tokens. ``prompts`` is a folder whose templates replace ours; with ``meta_prompting`` the
+    instructions evolve too. ``vllm_python`` is the interpreter that has vLLM.
     """
 
     models: tuple[str | Model, ...] = ()

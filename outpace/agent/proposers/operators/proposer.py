@@ -1,7 +1,7 @@
 """The proposer that needs no model: it chooses an operator for each brief, and rewrites a program with it."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from outpace.agent.proposal import Brief, Proposal, Result
@@ -92,17 +92,21 @@ class OperatorsProposer:
     def _serve(self, task: Task, brief: Brief, memory: Memory) -> Proposal:
         if brief.operator in OPERATORS:
             return self._named(brief.operator)(task, brief, memory)
-        if task.spec.goal.kind == "speedup":
-            return self._rewrite(task, brief, memory)
         rng = random.Random(f"policy {brief.seed}")  # noqa: S311 (a search, not a secret)
-        order = self._plan(brief, memory, rng) if brief.operator is None else _equivalents(brief.operator)
-        tried: list[str] = []
+        if task.spec.goal.kind == "speedup":
+            order: Iterable[str] = ("rewrite",)
+        else:
+            order = self._plan(brief, memory, rng) if brief.operator is None else _equivalents(brief.operator)
+        tried: dict[str, ProposalError] = {}
         for operator in (one for one in order if one in self._allowed):
             try:
                 return self._named(operator)(task, brief, memory)
-            except ProposalError:
-                tried.append(operator)
-        raise ProposalError(f"No operator gave a new program; tried {', '.join(tried) or 'none: none is allowed'}.")
+            except ProposalError as error:
+                tried[operator] = error
+        if len(tried) == 1:
+            raise tried.popitem()[1]
+        allowed = f"none: only {', '.join(self._allowed)} may be used, and does not fit"
+        raise ProposalError(f"No operator gave a new program; tried {', '.join(tried) or allowed}.")
 
     def _named(self, operator: str) -> Callable[[Task, Brief, Memory], Proposal]:
         served = {
