@@ -437,6 +437,7 @@ def solve(x):
 """,
         outcomes=ends("wrong"),
         reason="not accepted: off by",
+        fools="accepted",  # a thread costs as much as so small a task
     ),
     Cheat(
         id="T22-exchange",
