@@ -4,19 +4,19 @@
 
 One step is one ask and one tell; every candidate is a new program of about 2 kB with a new score and six figures per
 case, so that cells, clusters and trees fill up as they do in a long run; one in eight fails. Programs are made outside
-the clock. Figures are medians of CPU time over 500 steps, and how much the whole strategy holds (pickled).
+the clock. Figures are medians of CPU time over 500 steps, and by how much the process has grown (a fresh one for each).
 """
 
 import argparse
-import copyreg
 import json
-import pickle
 import random
+import resource
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from types import MappingProxyType
 from typing import Any
 
 from outpace.agent.proposal import Brief, Proposal, Result
@@ -28,7 +28,6 @@ from outpace.evaluators.machine import machine
 from outpace.plugins import available
 from outpace.tasks.candidate import Candidate
 
-copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
 WINDOW = 500
 """Steps measured at each size."""
 
@@ -63,19 +62,27 @@ def advance(strategy: Strategy, steps: int, chance: random.Random) -> tuple[floa
     return median(asking), median(telling)
 
 
+def resident_mb() -> float:
+    """Return what the process holds in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
 def measured(name: str, sizes: Sequence[int]) -> list[dict[str, Any]]:
     """Grow a strategy through the sizes; return what a step costs and what it weighs at each."""
     facts = {"evaluations": sizes[-1], "language": "python", "device": "cpu", "features": ()}
     strategy, chance, told = opened(name, GOAL, seed=1, params={}, facts=facts), random.Random(1), 0
     strategy.tell([start()])
-    rows = []
+    before_mb, rows = resident_mb(), []
     for size in sizes:
         advance(strategy, max(0, size - told), chance)
-        weight_mb = len(pickle.dumps(strategy)) / 1e6
+        grown_mb = resident_mb() - before_mb
         asking, telling = advance(strategy, WINDOW, chance)
         told = max(told, size) + WINDOW
-        rows.append({"strategy": name, "size": size, "ask_us": asking, "tell_us": telling, "weight_mb": weight_mb})
-        print(f"{name:12} {size:9,} candidates: ask {asking:6.0f} us, tell {telling:6.0f} us, {weight_mb:8.1f} MB")
+        rows.append({"strategy": name, "size": size, "ask_us": asking, "tell_us": telling, "grown_mb": grown_mb})
+        print(
+            f"{name:12} {size:9,} candidates: ask {asking:6.0f} us, tell {telling:6.0f} us, {grown_mb:8.1f} MB",
+            flush=True,
+        )
     return rows
 
 
@@ -87,7 +94,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     sizes = sorted({int(size) for size in options.sizes.split(",")})
-    rows = [row for name in options.strategy or available("strategy") for row in measured(name, sizes)]
+    names = options.strategy or available("strategy")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as fresh:
+        rows = [row for found in fresh.map(measured, names, [sizes] * len(names)) for row in found]
     if options.json:
         record = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "window": WINDOW, "rows": rows}
         options.json.write_text(json.dumps(record, indent=1) + "\n")
