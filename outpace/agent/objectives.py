@@ -39,7 +39,7 @@ def known_of(start: Evaluation | None, config: RunConfig, *, by_task: bool) -> N
 def comparable(found: Evaluation) -> list[str]:
     """Return the metrics of an evaluation that may be objectives."""
     ours = objectives.TAKEN - objectives.MEASURED.keys()
-    return [name for name in found.metrics if name not in ours and not name.startswith("instance/")]
+    return [name for name in found.metrics if name not in ours and not name.startswith(objectives.INSTANCE)]
 
 
 def front_size(store: Store, run: Run) -> int | None:

@@ -11,6 +11,11 @@ EditMode = Literal["diff", "whole", "json"]
 """The form of an answer: SEARCH/REPLACE blocks, the whole program in a fence, or blocks as JSON by a schema."""
 
 
+REFLECTION, LOGPROB = "reflection", "logprob"
+"""In the detail of a proposal, where it is known: what was answered to the question that the brief asked first, and the
+mean log-probability of a token of the answer that the candidate came of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A candidate with what is known of it: a member of the population."""

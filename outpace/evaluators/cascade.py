@@ -22,6 +22,7 @@ from outpace.evaluators.timing import Measured, Pairing, Plan, Session
 from outpace.evaluators.weighing import Scales
 from outpace.sandbox.base import Level, Sandbox, Worker
 from outpace.tasks.candidate import Candidate
+from outpace.tasks.objectives import CASE, INSTANCE
 from outpace.tasks.spec import Case, Split, Task
 
 FRESH_SEEDS = 7_000_000
@@ -204,7 +205,7 @@ class CascadeEvaluator:
         found = Evaluation(
             status="ok",
             score=sum(means.values()) / len(means),
-            metrics={f"case/{name}": mean for name, mean in means.items()} | _instances(scores),
+            metrics={f"{CASE}{name}": mean for name, mean in means.items()} | _instances(scores),
             feedback="\n".join(
                 f"Case '{name}': {mean:.6g}{unit}" + (f"\n{check.remarks[name]}" if check.remarks[name] else "")
                 for name, mean in means.items()
@@ -273,4 +274,4 @@ def _seeded(task: Task, split: Split, *, fresh: bool) -> tuple[Case, ...]:
 def _instances(scores: Mapping[str, list[float]]) -> dict[str, float]:
     """Return the score of each problem of the cases that have several."""
     several = {name: values for name, values in scores.items() if len(values) > 1}
-    return {f"instance/{name}/{n}": value for name, values in several.items() for n, value in enumerate(values, 1)}
+    return {f"{INSTANCE}{name}/{n}": value for name, values in several.items() for n, value in enumerate(values, 1)}

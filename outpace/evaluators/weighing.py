@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from outpace.evaluators import statistics
 from outpace.evaluators.base import Clock, Evaluation, Measurement, Noise
 from outpace.evaluators.timing import Enough, Measured, Pairing
+from outpace.tasks.objectives import CASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Scales:
             score=score,
             interval=interval,
             metrics={
-                **{f"case/{name}": ratio for name, ratio in by_case.items()},
+                **{f"{CASE}{name}": ratio for name, ratio in by_case.items()},
                 "mean_of_ratios": statistics.mean_of_ratios(measurements, clock=clock),
                 "pairs": float(sum(len(m.candidate_wall_ns) for m in measurements)),
                 "processes": float(max(len(set(m.groups)) for m in measurements)),

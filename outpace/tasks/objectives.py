@@ -13,7 +13,8 @@ MEASURED: Mapping[str, str] = {
     "cpu_s": "CPU seconds of the calls by which it was checked (metric tasks)",
 }
 """What the judge measures of every program that is right."""
-SCORE, CASE = "score", "case/"
+SCORE, CASE, INSTANCE = "score", "case/", "instance/"
+"""The score, and how the names of the scores of cases and of their problems begin among the metrics."""
 TAKEN = frozenset({*MEASURED, SCORE, "champion_failed", "load", "mean_of_ratios", "pairs", "processes"})
 """Names of metrics that no task may give to its own."""
 

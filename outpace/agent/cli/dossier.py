@@ -11,6 +11,7 @@ from outpace.agent.store.base import Duel, Run, Store, Surprise, Verification
 from outpace.errors import UsageError
 from outpace.evaluators.base import Evaluation, Noise
 from outpace.tasks.candidate import Candidate
+from outpace.tasks.objectives import INSTANCE
 from outpace.tasks.spec import Goal, Split
 
 COUNTS = {"first": "the first counts", "second": "the lower counts", "neither": "refused"}
@@ -106,7 +107,7 @@ def description(dossier: Dossier) -> Iterator[str]:
     if dossier.evaluation and dossier.evaluation.feedback and dossier.evaluation.status != "ok":
         yield from ("", "Feedback", *(f"  {line}" for line in dossier.evaluation.feedback.splitlines()))
     found = dossier.evaluation.metrics if dossier.evaluation else {}
-    metrics = {name: value for name, value in found.items() if not name.startswith("instance/")}
+    metrics = {name: value for name, value in found.items() if not name.startswith(INSTANCE)}
     if metrics:
         yield from ("", "Metrics")
         yield from text.columns([(f"  {name}", text.number(value)) for name, value in metrics.items()])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from outpace.evaluators.base import Evaluation, Noise
+from outpace.tasks.objectives import CASE
 from outpace.tasks.spec import Goal
 
 CLOCKS = {"wall": "wall clock", "cpu": "CPU clock", "lower": "the slower of both clocks"}
@@ -118,9 +119,7 @@ def first_line(text: str) -> str:
 def by_case(goal: Goal, evaluation: Evaluation | None) -> dict[str, str]:
     """Return the value of each case of an evaluation."""
     metrics = evaluation.metrics if evaluation else {}
-    return {
-        name.removeprefix("case/"): amount(goal, value) for name, value in metrics.items() if name.startswith("case/")
-    }
+    return {name.removeprefix(CASE): amount(goal, value) for name, value in metrics.items() if name.startswith(CASE)}
 
 
 def duration(seconds: float) -> str:

@@ -20,11 +20,11 @@ from outpace.agent.proposal import Brief, EditMode, Member
 from outpace.errors import MarkerError, UsageError
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.candidate import PROGRAM, Candidate, blocks, changeable
+from outpace.tasks.objectives import CASE
 from outpace.tasks.spec import Goal, Task
 
 MAX_FEEDBACK = 4000  # characters; the rest of a longer one is left out in the middle
 MAX_PROFILE = 4000  # characters, as for feedback
-_CASE = "case/"  # metrics of cases are named so; the others tell of the measurement, not of the program
 MAX_RECALLED = 500  # characters of an answer that was cut off; the rest would only cost
 DEFAULT_INSTRUCTION = "Make it better. Prefer one clear idea that you can argue for over many small ones."
 
@@ -261,7 +261,7 @@ def _view(evaluation: Evaluation | None, goal: Goal, *, code: str, is_parent: bo
     metrics = sorted(evaluation.metrics.items()) if evaluation else []
     return _View(
         summary=_summary(evaluation, goal),
-        figures=tuple((name.removeprefix(_CASE), figure(value)) for name, value in metrics if name.startswith(_CASE)),
+        figures=tuple((name.removeprefix(CASE), figure(value)) for name, value in metrics if name.startswith(CASE)),
         feedback=shortened(evaluation.feedback.strip(), MAX_FEEDBACK) if evaluation else "",
         code=code,
         is_parent=is_parent,

@@ -22,7 +22,7 @@ from outpace.agent.prompts.render import (
     shortened,
 )
 from outpace.agent.prompts.templates import Templates
-from outpace.agent.proposal import Brief, Member, ModelUsage, Proposal, Result
+from outpace.agent.proposal import LOGPROB, REFLECTION, Brief, Member, ModelUsage, Proposal, Result
 from outpace.agent.proposers.answers import EditError, without_thinking
 from outpace.agent.proposers.attempts import Attempts, again
 from outpace.agent.proposers.edits import Edit, apply, schema_for
@@ -232,10 +232,6 @@ class ModelProposer:
         )
 
 
-REFLECTION = "reflection"
-"""In the detail of a proposal: what was answered to the question that the brief asked first."""
-LOGPROB = "logprob"
-"""In the detail of a proposal: the mean log-probability of a token of the answer that it came of, where it is known."""
 REFUSED = {"refusal", "content_filter"}
 """How an answer ends that the model, or who runs it, has held back."""
 FREE_OF_CHARGE = ModelUsage(cost_usd=0.0)

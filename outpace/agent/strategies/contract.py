@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from outpace.agent.proposal import Brief, Member, Proposal, Result
+from outpace.agent.proposal import REFLECTION, Brief, Member, Proposal, Result
 from outpace.agent.strategies.base import Strategy
 from outpace.evaluators.base import Evaluation, Status
 from outpace.tasks.candidate import PROGRAM, Candidate
@@ -46,7 +46,7 @@ def told(brief: Brief, *, status: Status | None = "ok", candidate: Candidate | N
         operator=brief.operator or "vary",
         parents=parents,
         thought=f"thought {brief.seed % 1000}",
-        detail={"reflection": f"reflection {brief.seed % 1000}"} if brief.reflect else {},
+        detail={REFLECTION: f"reflection {brief.seed % 1000}"} if brief.reflect else {},
     )
     return Result(brief=brief, proposal=proposal, evaluation=evaluation)
 

@@ -13,6 +13,7 @@ from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.features import evolving
 from outpace.agent.strategies.parameters import positive, whole
 from outpace.evaluators.base import Evaluation
+from outpace.tasks.objectives import CASE, INSTANCE
 from outpace.tasks.spec import Goal
 
 OPERATOR = "versions"
@@ -22,7 +23,6 @@ OCTAVE = 8  # a measured speed-up counts in signatures in eighths of a doubling 
 RESETS = 10  # of a run, by default
 TRIES = 20  # results for each island before any is given up, by default
 LENGTH_TEMPERATURE = 1.0
-_GROUPS = ("instance/", "case/")
 
 Signature = tuple[tuple[str, float], ...]
 
@@ -33,7 +33,7 @@ def signature(found: Evaluation, goal: Goal) -> Signature:
     Rounded to 6 significant digits; speed-ups, which are measured with noise, to eighths of a doubling.
     """
     measured = goal.kind == "speedup"
-    for group in _GROUPS:
+    for group in (INSTANCE, CASE):
         scores = {name: value for name, value in found.metrics.items() if name.startswith(group)}
         if scores:
             return tuple((name, _rounded(scores[name], measured=measured)) for name in sorted(scores))

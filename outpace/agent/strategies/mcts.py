@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from outpace.agent.proposal import Brief, Result
+from outpace.agent.proposal import LOGPROB, Brief, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
 from outpace.agent.strategies.counted import Counted
@@ -197,7 +197,7 @@ def _once(entries: Sequence[Entry]) -> list[Entry]:
 
 def _logprob(result: Result) -> float | None:
     """Return the mean log-probability of a token of the answer that gave a program, None where nobody told it."""
-    told = result.proposal.detail.get("logprob") if result.proposal else None
+    told = result.proposal.detail.get(LOGPROB) if result.proposal else None
     if isinstance(told, bool) or not isinstance(told, int | float) or not -math.inf < told <= 0:
         return None
     return float(told)

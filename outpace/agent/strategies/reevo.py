@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from outpace.agent.proposal import Brief, Member, Result
+from outpace.agent.proposal import REFLECTION, Brief, Member, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
 from outpace.agent.strategies.counted import Counted
@@ -77,7 +77,7 @@ class Reevo(Counted):
 
     def _listen(self, result: Result) -> None:
         """Learn what was said before the candidate was made."""
-        said = result.proposal.detail.get("reflection") if result.proposal else None
+        said = result.proposal.detail.get(REFLECTION) if result.proposal else None
         if not isinstance(said, str) or not said.strip():
             return
         if result.brief.reflect == LONG:
