@@ -41,12 +41,17 @@ class Fails(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What programs are measured on: a case of a task, on these cores; ``needed`` are the names that must not fail."""
+    """What programs are measured on, and how long: a case of a task, on these cores.
+
+    ``needed`` are the names that must not fail; ``looks`` and ``wall_s`` bound the rounds.
+    """
 
     task: Task
     case: Case
     cores: Cores
     needed: Collection[str] = ()
+    looks: Sequence[int] = LOOKS
+    wall_s: float = WALL_S
 
 
 @dataclass(slots=True)
@@ -157,12 +162,12 @@ class Field:
             nulls = [await self._exchange(problems) / len(problems) for _ in range(SLOW_REPEATS)]
             side.repeats = [max(cost - float(np.median(nulls)), 1.0) for cost in side.repeats]
 
-    async def until(self, enough: Enough, *, looks: Sequence[int] = LOOKS, wall_s: float = WALL_S) -> float:
+    async def until(self, enough: Enough) -> float:
         """Go on until ``enough`` says so at one of the looks, and return the error of the intervals at that look.
 
         Where rounds take long it ends between two looks, by the clock and not by what was found.
         """
-        deadline = time.monotonic() + wall_s
+        looks, deadline = self.course.looks, time.monotonic() + self.course.wall_s
         await self.begin()
         for rounds, error in zip(looks, statistics.errors(looks), strict=True):
             while self.sides and self.rounds < rounds:

@@ -6,21 +6,19 @@ no reference solution fails is kept. Here the scale is a parameter of a case, an
 a level of its own.
 """
 
-import asyncio
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from outpace.errors import UsageError
-from outpace.evaluators import correctness, costs
+from outpace.evaluators import correctness
 from outpace.evaluators.correctness import Failure
 from outpace.evaluators.costs import Course, Fails
 from outpace.evaluators.hop import hop
 from outpace.evaluators.ladder import Ladder
 from outpace.evaluators.loading import Loader
 from outpace.evaluators.machine import available_cores, lane
-from outpace.evaluators.scoring import PERFORMANCE, Weighing, broken
+from outpace.evaluators.scoring import PERFORMANCE, broken, measured
 from outpace.sandbox.base import Sandbox
 from outpace.tasks.deadline import Passed
 from outpace.tasks.ladder import Rung
@@ -125,16 +123,10 @@ async def _step(loader: Loader, task: Task, rungs: Sequence[Rung], case: Case) -
     if limit := await _too_large(task, case):
         return Step(case=case, limit=limit)
     free, programs = lane(available_cores(), task.spec.limits.threads), {rung.name: rung.candidate for rung in rungs}
-    course = Course(task=task, case=case, cores=free.cores, needed=programs)
+    course = Course(task=task, case=case, cores=free.cores, needed=programs, looks=LOOKS, wall_s=WALL_S)
     try:
-        async with AsyncExitStack() as stack:
-            stack.enter_context(free.kept_free())
-            found = await costs.entered(stack, loader, course, programs)
-            weighing = Weighing({rung.name: rung.weight for rung in rungs}, found.unit)
-            error = await found.until(weighing.enough, looks=LOOKS, wall_s=WALL_S)
-            await found.repeat(programs)
-            await asyncio.to_thread(weighing.weigh, found.costs(), error)
-            return Step(case=case, ladder=weighing.ladder, why=found.why)
+        weighing, found = await measured(loader, course, programs, {rung.name: rung.weight for rung in rungs}, free)
+        return Step(case=case, ladder=weighing.ladder, why=found.why)
     except Fails as fails:
         if fails.failure.status in ("wrong", "refused"):
             raise broken(task, fails) from fails

@@ -106,7 +106,7 @@ async def scored(
     try:
         failures = await _failing(loader, replace(course, cores=free.rest), ladder | names)
         sides = ladder | {name: program for name, program in names.items() if name not in failures}
-        weighing, found = await _measured(loader, course, sides, {rung.name: rung.weight for rung in rungs}, free)
+        weighing, found = await measured(loader, course, sides, {rung.name: rung.weight for rung in rungs}, free)
     except Fails as error:
         raise broken(task, error) from error
     failures, known = failures | found.failures, found.costs()
@@ -124,10 +124,13 @@ def broken(task: Task, error: Fails) -> TaskError:
     return TaskError(f"Task '{task.spec.name}': the ladder cannot be used, for its rung {error}")
 
 
-async def _measured(
+async def measured(
     loader: Loader, course: Course, sides: Mapping[str, Candidate], weights: Mapping[str, float], free: Lane
 ) -> tuple[Weighing, Field]:
-    """Measure side by side, on cores that nothing else of ours uses meanwhile."""
+    """Measure side by side, on cores that nothing else of ours uses meanwhile; ``weights`` are those of the rungs.
+
+    Raises ``Fails`` for a needed side that fails, ``SandboxUnavailable`` for a fault of the sandbox.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(free.kept_free())
         found = await costs.entered(stack, loader, course, sides)

@@ -50,7 +50,7 @@ def report(figures: Figures, pictures: Sequence[str]) -> str:
 def _head(figures: Figures) -> Iterator[str]:
     plan = figures.plan
     names = families(plan)
-    yield f"# {text.counted(len(names), 'strategy').replace('strategys', 'strategies')} compared"
+    yield f"# {text.counted(len(names), 'strategy', several='strategies')} compared"
     yield ""
     facts = {
         "tasks": ", ".join(one.name for one in plan.tasks),

@@ -19,9 +19,9 @@ def plain(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: "1 run", "2 runs"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, *, several: str = "") -> str:
+    """Return a count with its noun: "1 run", "2 runs"; ``several`` is a plural that is not just an s longer."""
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def number(value: float) -> str:

@@ -7,13 +7,12 @@ from statistics import median
 import numpy as np
 
 from outpace.agent.compare import odds
+from outpace.agent.compare.carry import done
 from outpace.agent.compare.curves import Band, Curve, Scale, Spread, band, scale_of, spread
 from outpace.agent.compare.plan import Cell, Compared, Entrant, Key, Plan
 from outpace.agent.store.base import Run, Store
 from outpace.evaluators.base import Evaluation
 from outpace.tasks.spec import Goal, Split
-
-FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +128,7 @@ class Figures:
 
 def figures(plan: Plan, runs: Mapping[Key, Run], store: Store) -> Figures:
     """Return the figures of the runs that have ended."""
-    ended = {key: run for key, run in runs.items() if run.status == FINISHED}
+    ended = {key: run for key, run in runs.items() if done(run)}
     sheets = tuple(sheet for task in plan.tasks if (sheet := _sheet(plan, task, ended, store)))
     return Figures(
         plan=plan,
