@@ -11,7 +11,7 @@ from outpace.agent.cli.home import JsonOption
 
 app = typer.Typer()
 
-GIVEN = {"self", "goal", "seed", "evaluations", "language", "device", "features", "objectives", "requires", "facts"}
+GIVEN = {"self", "goal", "seed", "evaluations", "language", "device", "features", "objectives", "facts"}
 """What a strategy is given by its run, and needs no word of the user's."""
 NameArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Tell all of this one.", show_default=False)]
 

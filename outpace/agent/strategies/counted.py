@@ -11,7 +11,8 @@ from outpace.tasks.spec import Goal
 class Counted:
     """Base of strategies whose asks follow from their number, the seed and what was told.
 
-    A subclass defines ``tell``, ``_ready`` and ``_next``, which makes the brief of ask number ``_asks``.
+    A subclass defines ``tell``, ``_ready`` and ``_next``, which makes the brief of ask number ``_asks``; or ``ask``
+    itself, where not every ask can be served.
     """
 
     def __init__(self, goal: Goal, *, seed: int = 0) -> None:

@@ -11,7 +11,7 @@ from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed, stream
 from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.parameters import amount, share, whole, word
-from outpace.agent.strategies.population import Entry, entry_of
+from outpace.agent.strategies.population import Entry, entry_of, once
 from outpace.agent.strategies.tree import Flight, Node, Scores, Tree, p_ucb, uct
 from outpace.tasks.spec import Goal
 
@@ -164,9 +164,7 @@ class Mcts(Counted):
             return self._spread(chance), []
         own = node.program
         if operator == "s1":
-            return [own], [
-                one for one in _once([own, *(above.program for above in node.path()[:-1])]) if one is not own
-            ]
+            return [own], [one for one in once([own, *(above.program for above in node.path()[:-1])]) if one is not own]
         others = [one for one in self._elites if one.member.candidate.id != own.member.candidate.id]
         if operator != "e2" or not others:
             return [own], []
@@ -177,7 +175,7 @@ class Mcts(Counted):
         """Return two to five programs (one, where there are no more), each of another subtree of the root."""
         tops = self._tree.root.children
         chosen = chance.sample(tops, min(chance.randint(2, PARENTS), len(tops)))
-        return _once([chance.choice(top.below).program for top in chosen])
+        return once([chance.choice(top.below).program for top in chosen])
 
 
 def _expansion(node: Node) -> tuple[str, ...]:
@@ -189,10 +187,6 @@ def _steps(leaf: Node, wider: int) -> list[tuple[Node, str]]:
     """Return what a round asks for, from the root down, in reverse order."""
     here = [(leaf, operator) for operator in reversed(_expansion(leaf))]
     return here + [(node, "e2" if node.depth else "e1") for node in leaf.above_it() if wider >> node.depth & 1]
-
-
-def _once(entries: Sequence[Entry]) -> list[Entry]:
-    return list({one.member.candidate.id: one for one in reversed(entries)}.values())[::-1]
 
 
 def _logprob(result: Result) -> float | None:

@@ -55,7 +55,7 @@ class Population:
         kept: dict[float | str, Entry] = {}
         for entry in sorted((*self.ranked, *self._newcomers), key=lambda one: -one.rank):
             kept.setdefault(entry.likeness, entry)
-        self.ranked = _once(list(kept.values()))[: self._size]
+        self.ranked = once(list(kept.values()))[: self._size]
         self._newcomers.clear()
 
     def draw(self, n: int, chance: random.Random) -> list[Entry]:
@@ -70,7 +70,7 @@ class Population:
         return drawn
 
 
-def _once(entries: Sequence[Entry]) -> list[Entry]:
+def once(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries with each program once: one that was measured twice may have two ranks."""
     first: dict[str, Entry] = {}
     for entry in entries:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from outpace.agent.proposal import Brief, Member, Result
 from outpace.agent.strategies.base import Ranges
 from outpace.agent.strategies.chance import brief_seed
+from outpace.agent.strategies.counted import Counted
 from outpace.agent.strategies.guided import WORDS
-from outpace.agent.strategies.parameters import asks_of, whole
+from outpace.agent.strategies.parameters import whole
 from outpace.errors import UsageError
 from outpace.tasks.spec import Goal
 
@@ -31,7 +32,7 @@ class _Line:
     closed: int = 0
 
 
-class Tuner:
+class Tuner(Counted):
     """Each line of work goes on from its latest program and returns to its best after ``patience`` vain changes.
 
     The loop of AlgoTuner (Press et al. 2025, https://arxiv.org/abs/2507.15887) as a strategy: one program, changed step
@@ -50,7 +51,7 @@ class Tuner:
 
     def __init__(self, goal: Goal, *, seed: int = 0, lines: int = 1, patience: int = 5) -> None:
         """Start without a program; raises ``UsageError`` for parameters out of their range."""
-        self._goal, self._seed = goal, whole("seed", seed, least=0)
+        super().__init__(goal, seed=seed)
         self._count = whole("lines", lines, least=1)
         if lines > MOST_LINES:
             raise UsageError(f"Strategy: lines must be at most {MOST_LINES}, got {lines}.")
@@ -59,12 +60,11 @@ class Tuner:
         self._best: Member | None = None
         self._rank = float("-inf")
         self._talks = False  # lines are conversations of a proposer that works with tools
-        self._asks = 0
 
     def ask(self, n: int) -> list[Brief]:
         """Return up to ``n`` briefs, one for each line that waits for nothing; those with the fewest turns first."""
         free = [index for index, line in enumerate(self._lines) if line.turn == line.closed]
-        return [self._next(index) for index in sorted(free, key=lambda index: self._lines[index].turn)[:n]]
+        return [self._turn(index) for index in sorted(free, key=lambda index: self._lines[index].turn)[:n]]
 
     def tell(self, results: Sequence[Result]) -> None:
         """Move each line to what became of its change; all lines begin with the starting program."""
@@ -77,11 +77,11 @@ class Tuner:
 
     def state(self) -> Mapping[str, Any]:
         """Return the number of asks, and how many were of each line."""
-        return {"asks": self._asks, "turns": [line.turn for line in self._lines]}
+        return {**super().state(), "turns": [line.turn for line in self._lines]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after those asks; a line whose latest has not been told is busy."""
-        self._asks = asks_of(state)
+        super().restore(state)
         for line, turn in zip(self._lines, state.get("turns", ()), strict=False):
             line.turn = max(line.closed, whole("the stored state's 'turns'", turn, least=0))
 
@@ -118,7 +118,7 @@ class Tuner:
         elif line.stale >= self._patience:
             line.here, line.stale = line.best, 0
 
-    def _next(self, index: int) -> Brief:
+    def _turn(self, index: int) -> Brief:
         self._asks += 1
         line = self._lines[index]
         line.turn += 1
