@@ -11,6 +11,7 @@ from outpace.agent.models.base import FREE, Completion, Model
 from outpace.agent.models.replay import REPLAY, ReplayModel
 from outpace.agent.order import RecordedOrder, Turn
 from outpace.agent.proposal import Brief, ModelUsage, Proposal, Result
+from outpace.agent.proposers.around import Around
 from outpace.agent.proposers.base import Proposer
 from outpace.agent.proposing import OPERATORS, OUTSIDE, Means, Proposing, proposer_of, proposing_of
 from outpace.agent.store.base import Run, Store
@@ -167,7 +168,7 @@ class Again:
         """Learn nothing."""
 
 
-class AsItCost:
+class AsItCost(Around):
     """A proposer whose proposals tell what they cost in the run that is repeated.
 
     What is told of costs decides which model is asked next. The bill of the replay is another thing: it counts the
@@ -176,30 +177,16 @@ class AsItCost:
 
     def __init__(self, inner: Proposer, costs: Mapping[int, tuple[ModelUsage, float]]) -> None:
         """Wrap ``inner``; ``costs`` are usage and latency by the number of the brief."""
-        self.name = inner.name
-        self._inner, self._costs = inner, costs
-
-    @property
-    def lookahead(self) -> int:
-        """As many as ever: the order of the recording bounds what is in flight."""
-        return self._inner.lookahead
+        super().__init__(inner)
+        self._costs = costs
 
     async def propose(self, task: Task, brief: Brief) -> Proposal:
         """Return the proposal, with what it cost then; raises as the proposer."""
-        proposal = await self._inner.propose(task, brief)
+        proposal = await super().propose(task, brief)
         if brief.number not in self._costs:
             return proposal
         usage, latency_s = self._costs[brief.number]
         return replace(proposal, usage=usage, latency_s=latency_s)
-
-    def tell(self, results: Sequence[Result]) -> None:
-        """Let the proposer learn what it learned then."""
-        self._inner.tell(results)
-
-    async def aclose(self) -> None:
-        """Close what the proposer holds open."""
-        if aclose := getattr(self._inner, "aclose", None):
-            await aclose()
 
 
 def recording_of(store: Store, run: str) -> Recording:

@@ -137,7 +137,7 @@ def record(run: Run, found: RunFront) -> dict[str, Any]:
     return {
         "run": run.id,
         "goal": records.goal(run.config.goal),
-        "objectives": [{"metric": one.metric, "direction": one.direction} for one in found.objectives],
+        "objectives": records.objectives(found.objectives),
         "members": [_member(one, found.objectives, run) for one in found.members],
         "ranked": found.ranked,
         "unplaced": found.unplaced,

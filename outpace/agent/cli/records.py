@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,7 @@ from outpace.agent.store.base import Duel, Entry, Run, Surprise, Verification
 from outpace.evaluators.base import Evaluation, Noise
 from outpace.limits import Limits
 from outpace.sandbox.base import Containment
-from outpace.tasks.spec import Goal
+from outpace.tasks.spec import Goal, Objective
 
 
 def dump(value: Any, *, indent: int | None = 2) -> str:
@@ -66,6 +66,11 @@ def evaluation(one: Evaluation | None) -> dict[str, Any] | None:
     }
 
 
+def objectives(several: Sequence[Objective]) -> list[dict[str, Any]]:
+    """Return what is looked at beside the score."""
+    return [asdict(one) for one in several]
+
+
 def run(one: Run) -> dict[str, Any]:
     """Return a run with its configuration."""
     config = one.config
@@ -88,7 +93,7 @@ def run(one: Run) -> dict[str, Any]:
         "workers": config.workers,
         "sandbox": config.sandbox,
         "level": config.level,
-        "objectives": [asdict(objective) for objective in config.objectives],
+        "objectives": objectives(config.objectives),
     }
 
 

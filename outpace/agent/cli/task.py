@@ -284,7 +284,7 @@ def _spec_record(spec: TaskSpec) -> dict[str, Any]:
         "device": spec.device,
         "entry": spec.entry,
         "goal": records.goal(spec.goal),
-        "objectives": [{"metric": one.metric, "direction": one.direction} for one in spec.objectives],
+        "objectives": records.objectives(spec.objectives),
         "requires": list(spec.requires),
         "sources": list(spec.sources),
         "evaluations": spec.evaluations,

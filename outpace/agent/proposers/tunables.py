@@ -1,10 +1,9 @@
 """Serves the briefs of tuning without asking anybody, around any proposer."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from outpace.agent.proposal import Brief, ModelUsage, Proposal, Result
-from outpace.agent.proposers.base import Proposer
+from outpace.agent.proposal import Brief, ModelUsage, Proposal
+from outpace.agent.proposers.around import Around
 from outpace.errors import ProposalError
 from outpace.tasks.spec import Task
 from outpace.tasks.tunables import TUNABLES, VALUES, declared, in_words
@@ -13,32 +12,17 @@ UNREAD = "What its comments declare tunable could not all be read, and is not tu
 FREE = ModelUsage(calls=0, cost_usd=0.0)
 
 
-class Tunables:
+class Tunables(Around):
     """A proposer around a proposer: values that a strategy has chosen are written into the parent, the rest is asked.
 
     Where a declaration of the program to improve cannot be read, whoever is asked is told so with the feedback of the
     judge.
     """
 
-    def __init__(self, inner: Proposer) -> None:
-        """Wrap ``inner``."""
-        self.name = inner.name
-        self._inner = inner
-
-    @property
-    def lookahead(self) -> int:
-        """As many as the proposer within."""
-        return self._inner.lookahead
-
-    @property
-    def patient(self) -> bool:
-        """Whether the proposer within waits for others."""
-        return bool(getattr(self._inner, "patient", False))
-
     async def propose(self, task: Task, brief: Brief) -> Proposal:
         """Return the parent with the values of the brief, or what the proposer within returns; raises as that."""
         if brief.operator != TUNABLES:
-            return await self._inner.propose(task, _told(brief))
+            return await super().propose(task, _told(brief))
         parent, values = brief.parents[0].candidate, brief.given[VALUES]
         try:
             candidate = declared(parent).write(values)
@@ -52,20 +36,6 @@ class Tunables:
             thought=in_words(values),
             usage=FREE,
         )
-
-    def tell(self, results: Sequence[Result]) -> None:
-        """Let the proposer within learn from all results."""
-        self._inner.tell(results)
-
-    def withdraw(self) -> None:
-        """Let go of those whom the proposer within waits for."""
-        if withdraw := getattr(self._inner, "withdraw", None):
-            withdraw()
-
-    async def aclose(self) -> None:
-        """Close what the proposer within holds open."""
-        if aclose := getattr(self._inner, "aclose", None):
-            await aclose()
 
 
 def _told(brief: Brief) -> Brief:
